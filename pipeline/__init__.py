@@ -1,0 +1,1 @@
+"""The spine of harken: what flows, how it flows, how it is run."""

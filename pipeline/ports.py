@@ -1,0 +1,388 @@
+"""What an adapter promises, in prose. The loops know these ports and never an adapter.
+
+A port's promises are held by its suite in `tests/contract/`, which every adapter runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
+
+from pipeline.errors import Trouble
+from pipeline.mention import (
+    BrandMatch,
+    Cluster,
+    Intent,
+    Item,
+    Language,
+    Mention,
+    Removal,
+    Routed,
+    Sentiment,
+    Signal,
+)
+
+# ---------------------------------------------------------------- configuration
+
+
+class Settings(BaseModel):
+    """Base of every adapter's `Config`: unknown keys are refused, values are frozen, secrets never print."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _from_environment(value: object) -> object:
+    # config.py has replaced `${NAME}` by a SecretStr; anything else was written in the file itself.
+    if value is None or isinstance(value, SecretStr):
+        return value
+    raise ValueError("a secret is written as ${NAME} and taken from the environment")
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_from_environment)]
+"""A setting that only the environment may hold: `${NAME}` in the file."""
+
+
+@dataclass(frozen=True)
+class Brand:
+    """What makes a mention one about this brand.
+
+    `terms` are words and phrases, matched whole and without regard to case; `handles` are accounts without `@`;
+    `exclude` are phrases in which a term does not count (`apple pie`); `own_accounts` maps a source to the author ids
+    or handles the brand itself posts from.
+    """
+
+    name: str
+    terms: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    own_accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+# ------------------------------------------------------------------------ clock
+
+
+class Clock(Protocol):
+    """Time, handed in, so that a test can move it."""
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start; never goes back."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long or until the process is asked to stop; True when it was asked to stop."""
+        ...
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the process was asked to stop."""
+        ...
+
+
+# ------------------------------------------------------------------- connectors
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A source's item that could not be read: its bytes, where it stood (`line 17`), and why it was refused.
+
+    `payload` is what the connector's `parse` takes, so that it can be tried again by a later version.
+    """
+
+    payload: bytes
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of a source's time that was not heard: visible until repaired, and after.
+
+    `repaired` says whether another request filled it (`note` says how well).
+    """
+
+    since: datetime
+    until: datetime
+    reason: str
+    repaired: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a connector took in at once, and the cursor from which to go on once it is durable.
+
+    `cursor` None leaves the saved cursor as it is. An empty page says: listening, nothing new. `heard` is True when
+    the source gave a sign of life (an item, a heartbeat, an empty answer); silence is measured from the last.
+    """
+
+    items: Sequence[Item | Rejection] = ()
+    cursor: str | None = None
+    gaps: Sequence[Gap] = ()
+    heard: bool = True
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Delays between attempts, in seconds: `first`, then `+ step` or `* factor`, never over `cap`."""
+
+    first: float
+    cap: float
+    factor: float = 1.0
+    step: float = 0.0
+
+    def delay(self, attempt: int) -> float:
+        """The delay before attempt number `attempt` (1 is the first retry)."""
+        if self.factor == 1.0:
+            return min(self.cap, self.first + self.step * (attempt - 1))
+        return float(min(self.cap, self.first * self.factor ** min(attempt - 1, 64)))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a connector is handed: its configured name, the brands, and the clock (which also tells it to stop)."""
+
+    name: str
+    brands: Sequence[Brand]
+    clock: Clock
+
+
+class Connector(Protocol):
+    """One source of mentions. A connector's module holds its `Config` (a Settings) and its class `Connector`, built
+    as `Connector(config, context)`; building opens nothing.
+
+    `pages` yields from the cursor on, for ever (a finite source returns at its end). Control comes back to the
+    generator only when the page it yielded is durable on the bus and its cursor is saved: a connector that must
+    answer its sender (a webhook) answers then. It is at least once: after a crash it is called with the last saved
+    cursor and may repeat items. It yields, if need be an empty page, at least once a second, so that it can be told
+    to stop; it is closed by `generator.close()`, upon which it frees what it holds.
+
+    It raises SourceUnavailable when the source fails (the supervisor waits as `backoff` says for that trouble and
+    calls `pages` again with the saved cursor; a page with items or `heard` resets the attempt count), and
+    SourceRefused when nothing but the operator can help. One bad item is a Rejection in its page, never an exception.
+    A loss it can know of is a Gap in its page.
+    """
+
+    backoff: ClassVar[Mapping[Trouble, Backoff]]
+
+    def pages(self, cursor: str | None) -> Iterator[Page]:
+        """Yield pages from `cursor` (None: from the source's documented start)."""
+        ...
+
+    def parse(self, payload: bytes) -> Sequence[Item]:
+        """Read one payload (as kept in a Rejection) again; raises BadItem."""
+        ...
+
+
+class Replier(Protocol):
+    """A connector that can also answer where the question was asked."""
+
+    def eligible(self, mention: Mention) -> str | None:
+        """None when this account may answer this mention here, else the reason why not, for a person."""
+        ...
+
+    def reply(self, mention: Mention, text: str, key: str) -> str:
+        """Post the reply and return its native id; the same `key` twice posts once. Raises SourceUnavailable."""
+        ...
+
+
+# ----------------------------------------------------------------------- stages
+
+
+@dataclass(slots=True)
+class Draft:
+    """One mention on its way through the stages: each fills the fields it provides.
+
+    `doc` is the spaCy Doc of the mention's text (the tokenizer's, shared by all stages), there for every stage.
+    A stage that cannot read this one mention sets `rejected` to the reason; it is then dead-lettered.
+    """
+
+    mention: Mention
+    doc: Any
+    brand: str | None = None
+    brands: tuple[BrandMatch, ...] = ()
+    language: Language | None = None
+    sentiment: Sentiment | None = None
+    intents: tuple[Intent, ...] = ()
+    topics: tuple[str, ...] = ()
+    spam: Signal | None = None
+    repost: bool = False
+    cluster: Cluster | None = None
+    reach: int = 0
+    urgency: Signal | None = None
+    rejected: str | None = None
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What a stage is handed besides its settings: the brands and the shared spaCy pipeline (`nlp`)."""
+
+    brands: Sequence[Brand]
+    nlp: Any
+
+
+class Stage(Protocol):
+    """One step of enrichment. Its module holds `Config` and `Stage(config, context)`; loading happens once, there.
+
+    `needs` and `provides` are names of Draft's fields; the pipeline refuses an order in which a need is not yet
+    provided. `annotate` works on a whole batch, fills exactly what it provides, and depends on nothing but the batch
+    (and memory it declares in its docstring). One mention it cannot read is `rejected`; an exception means the stage
+    is broken. `version` changes whenever its results could.
+    """
+
+    needs: ClassVar[frozenset[str]]
+    provides: ClassVar[frozenset[str]]
+    version: str
+
+    def annotate(self, batch: Sequence[Draft]) -> None:
+        """Fill the provided fields of every draft in place."""
+        ...
+
+
+# ------------------------------------------------------------------------ sinks
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One thing for a sink, with a key that is the same on every retry of the same thing."""
+
+    key: str
+    record: Routed | Removal
+
+
+class Sink(Protocol):
+    """A destination. Its module holds `Config` and `Sink(config)`; building opens nothing.
+
+    `deliver` takes a batch in order and returns, for each, None (it has it, durably) or the reason it refuses that
+    one for good. A Routed seen before (same mention id) replaces what it held; a Removal takes it away. It raises
+    SinkUnavailable for the whole batch when the destination is down: the same batch comes again later with the same
+    keys, and must then have no second effect.
+    """
+
+    def deliver(self, batch: Sequence[Delivery]) -> Sequence[str | None]:
+        """Deliver the batch; one result per delivery."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+# -------------------------------------------------------------------------- bus
+
+
+class Partition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    number: int
+
+
+class Record(NamedTuple):
+    """One record as read from a topic; `timestamp` is when it was written, in milliseconds since 1970."""
+
+    partition: Partition
+    offset: int
+    key: bytes
+    value: bytes
+    timestamp: int
+
+
+class Lag(NamedTuple):
+    """A group's place in one partition: the next offset it will read, the end, and what lies between."""
+
+    committed: int
+    end: int
+
+    @property
+    def records(self) -> int:
+        """How many records the group has yet to finish."""
+        return max(0, self.end - self.committed)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it should be: its name, how many partitions, and how long a record is kept."""
+
+    name: str
+    partitions: int
+    retention_hours: float
+
+
+class Producer(Protocol):
+    """Writes records. `send` may buffer; only `flush` promises."""
+
+    def send(self, topic: str, records: Sequence[tuple[bytes, bytes]]) -> None:
+        """Queue (key, value) pairs; one key's records keep their order and share a partition."""
+        ...
+
+    def flush(self) -> None:
+        """Return when all that was sent is durable; raise BusUnavailable when it may not be (then send it again)."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds; what was not flushed may be lost."""
+        ...
+
+
+class Consumer(Protocol):
+    """One member of a group. The group's partitions are shared out among its live members; a member that dies loses
+    its own to the others, which go on from the committed position: at least once.
+
+    Partitions are handed over only inside `poll` or `close`, so that a loop of poll, work, commit never works on what
+    it has lost; a member that stalls for too long is told at `commit` by Fenced.
+    """
+
+    def poll(self, max_records: int, timeout: float) -> Sequence[Record]:
+        """Up to `max_records`, in order per partition; empty after `timeout` seconds. Raises BusUnavailable."""
+        ...
+
+    def commit(self, positions: Mapping[Partition, int]) -> None:
+        """Save, per partition, the next offset to read. Raises Fenced when one is no longer ours."""
+        ...
+
+    def assignment(self) -> frozenset[Partition]:
+        """What this member owns now."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group at once, so that others need not wait for a time-out."""
+        ...
+
+
+class Bus(Protocol):
+    """Topics, groups and positions. Kafka in production, a SQLite file on one machine: the same promises."""
+
+    def producer(self) -> Producer:
+        """A new producer."""
+        ...
+
+    def consumer(self, group: str, topics: Sequence[str], member: str | None = None) -> Consumer:
+        """A new member of `group`. `member`, where given, is a stable name: a restart under it takes its place back
+        at once instead of waiting for the dead one to time out."""
+        ...
+
+    def apply(self, topics: Sequence[Topic]) -> Sequence[str]:
+        """Make the topics as stated; returns what was changed, in words; nothing on the second call. A topic is never
+        shrunk or deleted."""
+        ...
+
+    def lag(self, group: str, topic: str) -> Mapping[int, Lag]:
+        """Each partition's lag for the group, whether or not a member is alive."""
+        ...
+
+    def purge(self, topic: str, keys: Sequence[bytes], matches: Callable[[bytes], bool]) -> Literal["now", "retention"]:
+        """Take the records under these keys whose value `matches` out of the topic: `now` when they are gone on
+        return, `retention` when only the topic's retention will do it."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...

@@ -1,0 +1,1 @@
+"""Where routed mentions go: one file a destination, each with its `Config` and its `Sink`."""
