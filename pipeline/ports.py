@@ -35,9 +35,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class FromEnvironment(str):
+    """A string of the configuration that came, at least in part, from the environment; it never shows itself."""
+
+    def __repr__(self) -> str:
+        return "'**********'"
+
+
 def _from_environment(value: object) -> object:
-    # config.py has replaced `${NAME}` by a SecretStr; anything else was written in the file itself.
-    if value is None or isinstance(value, SecretStr):
+    if value is None or isinstance(value, FromEnvironment | SecretStr):
         return value
     raise ValueError("a secret is written as ${NAME} and taken from the environment")
 

@@ -1,0 +1,59 @@
+# Everything these targets install stays in .venv/ and var/ (system packages that a test server needs are named
+# by deploy/system-packages, which only uses apt where it may).
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test check test-servers bench run kafka format docs setup clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.venv/.installed: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@deploy/retry $(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	@deploy/retry $(BIN)/pip install --quiet --editable '.[all]'
+	@touch $@
+
+.venv/.developing: .venv/.installed
+	@deploy/retry $(BIN)/pip install --quiet --group dev
+	@touch $@
+
+setup: .venv/.developing ## the virtual environment with everything for developing
+
+demo: .venv/.installed ## mentions in, routed queues out, on this machine alone
+	@$(BIN)/harken ingest examples/demo/mentions.jsonl --anchor now
+	@$(BIN)/harken summary
+
+run: .venv/.installed ## every role, supervised, with config.yaml
+	@$(BIN)/harken up
+
+check: .venv/.developing ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: .venv/.developing ## every test but those of test-servers
+	@deploy/system-packages
+	$(BIN)/pytest --ignore tests/servers
+
+test-servers: .venv/.developing ## tests against third-party servers
+	@deploy/system-packages nginx
+	$(BIN)/pytest tests/servers
+
+bench: .venv/.developing ## measure, side by side with the alternatives
+	@deploy/system-packages
+	$(BIN)/python -m benchmarks
+
+kafka: ## a real Apache Kafka from Maven Central in var/kafka, started on 127.0.0.1:9092
+	@deploy/kafka/kafka.sh
+
+docs: .venv/.developing ## the documentation in site/
+	$(BIN)/mkdocs build --strict
+
+format: .venv/.developing ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## forget what was installed and stored here
+	rm -rf .venv var site

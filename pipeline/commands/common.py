@@ -1,0 +1,102 @@
+"""What the commands share: the configuration, the consoles, and how values are shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline import config as configuration
+from pipeline.clock import SystemClock
+from pipeline.config import Config
+from pipeline.logs import configure
+from pipeline.wiring import Parts
+
+stdout = Console()
+stderr = Console(stderr=True)
+
+
+@dataclass
+class Settings:
+    """What the options before the command said."""
+
+    path: Path | None
+
+    @cached_property
+    def config(self) -> Config:
+        """The validated configuration."""
+        return configuration.load(self.path or configuration.find())
+
+    @property
+    def arguments(self) -> list[str]:
+        """These options again, for a process we start."""
+        path = self.path or configuration.find()
+        return ["--config", str(path)] if path else []
+
+
+def settings(context: typer.Context) -> Settings:
+    """The Settings of this call."""
+    found = context.find_object(Settings)
+    if found is None:
+        raise RuntimeError("a command was called without its application")
+    return found
+
+
+@contextmanager
+def parts(context: typer.Context) -> Iterator[Parts]:
+    """The objects of a short command, its store up to date; closed at the end."""
+    config = settings(context).config
+    configure(config.file.log)
+    made = Parts(config, SystemClock())
+    try:
+        made.store.upgrade()
+        yield made
+    finally:
+        made.close()
+
+
+def show_json(value: Any) -> None:
+    """One JSON object on one line of standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def table(*columns: str, title: str = "") -> Table:
+    """A plain table that fits the screen."""
+    made = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
+    return made
+
+
+def safe(text: str, width: int = 0) -> str:
+    """An outside string for the terminal: on one line, without control or bidi-override characters or markup."""
+    line = "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+    if width and len(line) > width:
+        line = line[: width - 1] + "…"
+    return escape(line)
+
+
+def ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """`5 min ago`, `in 2 h`; a dash for None."""
+    if moment is None:
+        return "—"
+    distance = (now or datetime.now(UTC)) - moment
+    past = distance >= timedelta(0)
+    seconds = abs(distance.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            text = f"{seconds / size:.0f} {unit}"
+            break
+    else:
+        text = f"{seconds:.0f} s"
+    return f"{text} ago" if past else f"in {text}"

@@ -1,0 +1,77 @@
+"""`harken up` and `harken run`: the roles at work."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.clock import SystemClock
+from pipeline.commands.common import Settings, settings
+from pipeline.errors import ConfigError, Problem
+from pipeline.logs import configure
+from pipeline.registry import suggestion
+from pipeline.service import Service, stop_on_signals
+from pipeline.supervise import Child, Household, harken, leave_with_parent
+from pipeline.wiring import ROLES, WORKERS
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command()(run)
+    app.command()(up)
+
+
+def run(
+    context: typer.Context,
+    roles: Annotated[list[str], typer.Argument(help=f"Any of {', '.join(ROLES)}.")],
+    slot: Annotated[
+        str, typer.Option(help="A stable name for this process, so that a restart takes its place at once.")
+    ] = "",
+    source: Annotated[
+        list[str] | None, typer.Option(help="Collect only this configured source (may be repeated).")
+    ] = None,
+    http_port: Annotated[int | None, typer.Option(help="Where to show /metrics, /healthz and /readyz.")] = None,
+) -> None:
+    """Run roles in this process until it is told to stop; SIGTERM finishes the batch first."""
+    config = settings(context).config
+    problems = [
+        Problem(role, "there is no such role", suggestion(role, list(ROLES))) for role in roles if role not in ROLES
+    ]
+    sources = {configured.name for configured in config.sources}
+    problems += [
+        Problem(f"sources.{name}", "there is no such source, or it is not enabled", suggestion(name, list(sources)))
+        for name in source or ()
+        if name not in sources
+    ]
+    if problems:
+        raise ConfigError(problems)
+    if http_port is not None:
+        config = config.serving_on(http_port)
+    configure(config.file.log, role=",".join(roles))
+    clock = SystemClock()
+    stop_on_signals(clock)
+    leave_with_parent(clock.stop)
+    Service(config, roles, clock, slot=slot, sources=source or ()).run()
+
+
+def up(context: typer.Context) -> None:
+    """Run everything, each role in its own process, restarted when it dies. Ctrl-C stops it cleanly."""
+    given: Settings = settings(context)
+    config = given.config
+    configure(config.file.log, role="up")
+    clock = SystemClock()
+    stop_on_signals(clock)
+    first = config.file.http.port
+    children = [
+        Child(
+            f"{role}-{number}",
+            harken(*given.arguments, "run", role, "--slot", str(number), "--http-port", str(first and first + place)),
+        )
+        for place, (role, number) in enumerate(_places(config.file.worker.processes))
+    ]
+    raise typer.Exit(Household(children, clock).run())
+
+
+def _places(processes: dict[str, int]) -> list[tuple[str, int]]:
+    return [("collect", 1)] + [(role, number + 1) for role in WORKERS for number in range(processes.get(role, 1))]

@@ -1,0 +1,320 @@
+"""config.yaml to validated settings. Every problem is reported at once, with its path and a remedy; no connection is
+opened; secrets come from the environment as `${NAME}` and are never printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from pipeline import registry
+from pipeline.errors import ConfigError, Problem
+from pipeline.ports import Brand, FromEnvironment, Settings
+
+T = TypeVar("T", bound=Settings)
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+STAGES = ("brand", "language", "sentiment", "intent", "spam", "repost", "cluster", "reach", "urgency")
+
+
+class BrandSettings(Settings):
+    """What makes a mention one about this brand; see `ports.Brand`."""
+
+    terms: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    own_accounts: dict[str, tuple[str, ...]] = {}
+
+
+class TopicSettings(Settings):
+    """The topics' names and how they are kept."""
+
+    prefix: str = Field("mentions", pattern=r"^[a-z][a-z0-9._-]{0,60}$")
+    partitions: int = Field(4, ge=1, le=1000)
+    retention_hours: float = Field(168, gt=0)
+
+    @property
+    def raw(self) -> str:
+        """What connectors took in."""
+        return f"{self.prefix}.raw"
+
+    @property
+    def enriched(self) -> str:
+        """Mentions with their tags."""
+        return f"{self.prefix}.enriched"
+
+    @property
+    def routed(self) -> str:
+        """Mentions with their tags and decision."""
+        return f"{self.prefix}.routed"
+
+
+class StoreSettings(Settings):
+    """The database, as a SQLAlchemy URL."""
+
+    url: SecretStr = SecretStr("sqlite:///var/harken.db")
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _no_password_in_the_file(cls, value: object) -> object:
+        if isinstance(value, str):
+            try:
+                url = make_url(value)
+            except ArgumentError as error:
+                raise ValueError("not a database URL such as sqlite:///var/harken.db") from error
+            if url.get_backend_name() not in ("sqlite", "postgresql"):
+                raise ValueError("the store is sqlite or postgresql+psycopg")
+            if url.password and not isinstance(value, FromEnvironment):
+                raise ValueError("a password is written as ${NAME} and taken from the environment")
+        return value
+
+
+class RoutingSettings(Settings):
+    """Where the rules are; without a path, those that come with harken."""
+
+    rules: Path | None = None
+
+
+class WorkerSettings(Settings):
+    """How the loops of enrich, route and deliver work."""
+
+    batch_size: int = Field(500, ge=1, le=10_000)
+    poll_secs: float = Field(0.2, gt=0, le=5)
+    retries: int = Field(5, ge=0, le=100)
+    dead_letter_ratio: float = Field(0.2, gt=0, le=1)
+    dead_letter_window: int = Field(1000, ge=10)
+    processes: dict[str, Annotated[int, Field(ge=1, le=64)]] = {}
+
+
+class HttpSettings(Settings):
+    """Where each process shows /metrics, /healthz and /readyz; port 0 lets the system choose."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(9464, ge=0, le=65535)
+
+
+class LogSettings(Settings):
+    """What is logged to standard error and how."""
+
+    level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    format: str = Field("auto", pattern="^(auto|json|text)$")
+
+
+class File(Settings):
+    """The whole of config.yaml as written; adapters' own settings are still plain and validated by `load`."""
+
+    brands: dict[str, BrandSettings] = {}
+    bus: dict[str, Any] = {"type": "embedded"}
+    topics: TopicSettings = TopicSettings()
+    store: StoreSettings = StoreSettings()
+    sources: dict[str, dict[str, Any]] = {}
+    enrich: dict[str, dict[str, Any]] = {name: {} for name in STAGES}
+    routing: RoutingSettings = RoutingSettings()
+    sinks: dict[str, dict[str, Any]] = {}
+    worker: WorkerSettings = WorkerSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("enrich", "sources", "sinks", mode="before")
+    @classmethod
+    def _nothing_is_an_empty_mapping(cls, value: object) -> object:
+        return {name: part or {} for name, part in value.items()} if isinstance(value, dict) else value
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One configured adapter: its configured name, its module and its validated settings."""
+
+    name: str
+    module: ModuleType
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Source(Adapter):
+    """A connector, and after how much silence (seconds) somebody should be told; None never."""
+
+    silence_secs: float | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """The validated configuration; making it opened nothing."""
+
+    file: File
+    bus: Adapter
+    sources: tuple[Source, ...]
+    stages: tuple[Adapter, ...]
+    sinks: tuple[Adapter, ...]
+
+    @property
+    def brands(self) -> tuple[Brand, ...]:
+        """The brands in the shape that adapters take."""
+        return tuple(Brand(name=name, **settings.model_dump()) for name, settings in self.file.brands.items())
+
+    def serving_on(self, port: int) -> Config:
+        """The same with another port for metrics and health."""
+        http = self.file.http.model_copy(update={"port": port})
+        return replace(self, file=self.file.model_copy(update={"http": http}))
+
+
+def find() -> Path | None:
+    """The configuration in force: `$HARKEN_CONFIG`, else ./config.yaml where there is one, else the defaults."""
+    if named := os.environ.get("HARKEN_CONFIG"):
+        return Path(named)
+    return Path("config.yaml") if Path("config.yaml").is_file() else None
+
+
+def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read and validate; raises ConfigError with every problem found."""
+    problems: list[Problem] = []
+    tree = _substituted(_read(path), "", environment, problems)
+    file = _validated(File, tree, "", problems) or _adapters_of(tree)
+    bus = _adapter("pipeline.bus", "bus", "bus", dict(file.bus), problems)
+    sources = tuple(_sources(file, problems))
+    stages = [
+        _adapter("enrich", name, f"enrich.{name}", {"type": name, **settings}, problems)
+        for name, settings in file.enrich.items()
+    ]
+    sinks = [
+        _adapter("sinks", name, f"sinks.{name}", dict(settings), problems)
+        for name, settings in file.sinks.items()
+        if settings.get("enabled", True)
+    ]
+    if problems or bus is None:
+        raise ConfigError(problems)
+    return Config(file, bus, sources, tuple(filter(None, stages)), tuple(filter(None, sinks)))
+
+
+def validated(model: type[T], values: Any, path: str) -> T:
+    """Settings of one adapter given by hand (by options, say); raises ConfigError with every problem."""
+    problems: list[Problem] = []
+    found = _validated(model, values, path, problems)
+    if found is None:
+        raise ConfigError(problems)
+    return found
+
+
+def _read(path: Path | None) -> Any:
+    if path is None:
+        return {}
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError as error:
+        raise ConfigError([Problem(str(path), "there is no such file", "name one with --config")]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(path), f"cannot be read: {error}", "")]) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise ConfigError([Problem(place, f"not YAML: {getattr(error, 'problem', error)}", "")]) from error
+
+
+def _adapters_of(tree: Any) -> File:
+    """What can still be looked at in a file that is wrong elsewhere, so that one run shows every problem."""
+    sections = ("bus", "sources", "enrich", "sinks")
+    try:
+        return File.model_validate({name: tree[name] for name in sections if name in tree})
+    except (ValidationError, TypeError):
+        return File()
+
+
+def _substituted(node: Any, path: str, environment: Mapping[str, str], problems: list[Problem]) -> Any:
+    """Replace `${NAME}` from the environment. A part that is switched off needs no variable."""
+    if isinstance(node, dict):
+        if node.get("enabled") is False:
+            environment = _Anything()
+        return {
+            key: _substituted(value, f"{path}.{key}".lstrip("."), environment, problems) for key, value in node.items()
+        }
+    if isinstance(node, list):
+        return [_substituted(value, f"{path}[{index}]", environment, problems) for index, value in enumerate(node)]
+    if not isinstance(node, str) or not VARIABLE.search(node):
+        return node
+    for name in VARIABLE.findall(node):
+        if name not in environment:
+            problems.append(Problem(path, f"the environment variable {name} is not set", f"export {name}=…"))
+            environment = {**environment, name: "unset-in-the-environment"}
+    return FromEnvironment(VARIABLE.sub(lambda match: environment[match[1]], node))
+
+
+class _Anything(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "unset-because-this-part-is-switched-off"
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+def _sources(file: File, problems: list[Problem]) -> Iterator[Source]:
+    for name, settings in file.sources.items():
+        rest = dict(settings)
+        silence = rest.pop("silence_minutes", None)
+        if silence is not None and (not isinstance(silence, int | float) or silence <= 0):
+            problems.append(Problem(f"sources.{name}.silence_minutes", "not a number of minutes", "for example 30"))
+            silence = None
+        enabled = rest.get("enabled", True)
+        adapter = _adapter("connectors", name, f"sources.{name}", rest, problems)
+        if adapter and enabled:
+            yield Source(adapter.name, adapter.module, adapter.settings, silence * 60 if silence else None)
+
+
+def _adapter(
+    room: registry.Room, name: str, path: str, settings: dict[str, Any], problems: list[Problem]
+) -> Adapter | None:
+    kind = settings.pop("type", None)
+    enabled = settings.pop("enabled", True)
+    if not isinstance(enabled, bool):
+        problems.append(Problem(f"{path}.enabled", "not true or false", ""))
+    if not isinstance(kind, str):
+        problems.append(Problem(f"{path}.type", "is missing", f"one of {', '.join(registry.names(room))}"))
+        return None
+    try:
+        module = registry.load(room, kind, f"{path}.type" if room != "enrich" else path)
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return None
+    validated = _validated(module.Config, settings, path, problems)
+    return Adapter(name, module, validated) if validated is not None else None
+
+
+def _validated(model: type[T], values: Any, path: str, problems: list[Problem]) -> T | None:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems.extend(
+            _problem(model, path, detail) for detail in error.errors(include_url=False, include_input=False)
+        )
+        return None
+
+
+def _problem(model: type[BaseModel], path: str, detail: ErrorDetails) -> Problem:
+    place = path
+    for step in detail["loc"]:
+        place += f"[{step}]" if isinstance(step, int) else f".{step}"
+    message = detail["msg"].removeprefix("Value error, ")
+    remedy = ""
+    if detail["type"] == "extra_forbidden":
+        message = "there is no such setting"
+        remedy = registry.suggestion(str(detail["loc"][-1]), _fields(model, detail["loc"][:-1]))
+    return Problem(place.lstrip(".") or "the configuration", message, remedy)
+
+
+def _fields(model: Any, steps: tuple[int | str, ...]) -> list[str]:
+    """The settings that may stand at the end of `steps` below `model`."""
+    for step in steps:
+        if get_origin(model) in (dict, tuple, list):
+            model = get_args(model)[-1]
+        elif isinstance(model, type) and issubclass(model, BaseModel) and step in model.model_fields:
+            model = model.model_fields[str(step)].annotation
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []

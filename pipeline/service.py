@@ -1,0 +1,166 @@
+"""One process: the roles it was asked for, each on a thread, with its metrics, until it is told to stop or one of
+them cannot go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from pipeline.clock import SystemClock
+from pipeline.config import Config
+from pipeline.errors import HarkenError, Stop, Unavailable
+from pipeline.http import serving
+from pipeline.metrics import LAG
+from pipeline.patience import Interrupted, patiently
+from pipeline.wiring import WORKERS, Parts
+from pipeline.worker import Beat
+
+log = structlog.get_logger(__name__)
+
+LEAVE_SECS = 9.0
+"""How long a stopping process waits for its threads: under the ten seconds that supervisors commonly allow."""
+
+LAG_SECS = 5.0
+
+
+class Service:
+    """Runs roles. `run` returns when all have finished or the clock is stopped, and raises the Stop that ended it."""
+
+    def __init__(
+        self, config: Config, roles: Sequence[str], clock: SystemClock, *, slot: str = "", sources: Sequence[str] = ()
+    ) -> None:
+        self.parts = Parts(config, clock)
+        self._roles = roles
+        self._slot = slot
+        self._only = sources
+        self._clock = clock
+        self._threads: list[threading.Thread] = []
+        self._refused: dict[str, str] = {}
+        self._fatal: HarkenError | None = None
+        self._ready = False
+
+    def run(self) -> None:
+        """Prepare, work, leave. Waits out a bus or a database that is not there yet."""
+        http = self.parts.config.file.http
+        with serving(http.host, http.port, self._dead_threads, self._not_ready):
+            try:
+                self.start()
+                while not self._clock.stopping and any(thread.is_alive() for thread in self._threads):
+                    self._clock.wait(0.2)
+            except Interrupted:
+                pass
+            finally:
+                self.leave()
+        if self._fatal:
+            raise self._fatal
+
+    def start(self) -> None:
+        """Start every role on its thread."""
+        patiently(self._clock, "store", self.parts.store.upgrade)
+        patiently(self._clock, "bus", lambda: self.parts.bus.apply(self.parts.topics))
+        for role in self._roles:
+            if role in WORKERS:
+                self._start_worker(role)
+            if role == "deliver":
+                for dispatcher in self.parts.dispatchers():
+                    self._spawn(f"sink-{dispatcher.name}", dispatcher.run)
+            if role == "collect":
+                self._start_sources()
+        watch = threading.Thread(target=self._watch_lag, name="lag", daemon=True)
+        watch.start()
+        self._ready = True
+
+    def leave(self) -> None:
+        """Stop the clock, wait for the threads to finish what they hold, close everything."""
+        self._clock.stop()
+        deadline = self._clock.monotonic() + LEAVE_SECS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - self._clock.monotonic()))
+        late = [thread.name for thread in self._threads if thread.is_alive()]
+        if late:
+            log.warning("left before all had finished; nothing is lost, it will be done again", threads=late)
+        else:
+            self.parts.close()
+
+    @property
+    def fatal(self) -> HarkenError | None:
+        """What ended a role for good, if anything did."""
+        return self._fatal
+
+    def _start_worker(self, role: str) -> None:
+        member = f"{role}-{self._slot}" if self._slot else None
+        worker = patiently(self._clock, "bus", lambda: self.parts.worker(role, member))
+        self._spawn(role, worker.run)
+        name = member or f"{role}-{os.getpid()}"
+        beat = Beat(self.parts.store, name, role, lambda: worker.handled, self._clock)
+        self._spawn(f"beat-{role}", beat.run)
+
+    def _start_sources(self) -> None:
+        for source in self.parts.config.sources:
+            if self._only and source.name not in self._only:
+                continue
+            supervisor = patiently(self._clock, "bus", lambda source=source: self.parts.supervisor(source))  # type: ignore[misc]
+
+            def listen(name: str = source.name, supervisor: object = supervisor) -> None:
+                supervisor.run()  # type: ignore[attr-defined]
+                if supervisor.refused:  # type: ignore[attr-defined]
+                    self._refused[name] = supervisor.refused  # type: ignore[attr-defined]
+
+            self._spawn(f"source-{source.name}", listen)
+
+    def _spawn(self, name: str, target: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                target()
+            except Interrupted:
+                pass
+            except HarkenError as error:
+                self._fatal = error
+                log.error("role stopped", thread=name, reason=str(error))
+                self._clock.stop()
+            except Exception as error:
+                self._fatal = Stop(f"{name}: {type(error).__name__}: {error}")
+                log.exception("role failed", thread=name)
+                self._clock.stop()
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _watch_lag(self) -> None:
+        while not self._clock.wait(LAG_SECS):
+            try:
+                for role, records in self.parts.lag():
+                    LAG.labels(role).set(records)
+            except Unavailable as error:
+                log.debug("lag unknown", reason=str(error))
+
+    def _dead_threads(self) -> dict[str, str]:
+        if self._fatal:
+            return {"process": str(self._fatal)}
+        return {}
+
+    def _not_ready(self) -> dict[str, str]:
+        wrong = self._dead_threads()
+        if not self._ready:
+            wrong["start"] = "still starting, or waiting for the bus or the store"
+            return wrong
+        try:
+            self.parts.store.ping()
+        except Unavailable as error:
+            wrong["store"] = str(error)
+        try:
+            self.parts.lag()
+        except Unavailable as error:
+            wrong["bus"] = str(error)
+        return wrong | {f"source {name}": reason for name, reason in self._refused.items()}
+
+
+def stop_on_signals(clock: SystemClock) -> None:
+    """SIGTERM and SIGINT ask politely; the batch in hand is finished first."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: clock.stop())
