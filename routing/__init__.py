@@ -1,1 +1,1 @@
-"""Where a mention goes: pure functions of a mention, its tags, rules and a time."""
+"""Routing: rules, times and the router. Pure functions of a mention, its tags, the rules and a time."""
