@@ -1,0 +1,78 @@
+"""No adapter without its contract suite: the files in a port's folder against the suite's `ADAPTERS` and its tests.
+
+A suite is parametrised by `ADAPTERS`, a mapping whose keys are the names of the adapters' modules; they stand in the
+tests' ids. Parts of an adapter are `_name.py`, or `kafka_clients.py` beside `kafka.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PORTS = {
+    "pipeline/bus": ("test_bus", r"\w+Bus"),
+    "connectors": ("test_connector", "Connector"),
+    "enrich": ("test_stage", "Stage"),
+    "sinks": ("test_sink", "Sink"),
+}
+"""Folder -> its suite, and the class that makes a module an adapter."""
+
+NO_ADAPTERS = {
+    "enrich/pipeline.py": "puts the stages in order and checks it; it is no stage",
+}
+"""Files in those folders that are no adapters, and why. A class of the port's in one of them fails the test."""
+
+
+def files(folder: str) -> list[Path]:
+    names = {path.stem for path in (ROOT / folder).glob("*.py")}
+    return sorted(
+        path
+        for path in (ROOT / folder).glob("*.py")
+        if not path.stem.startswith("_") and not ("_" in path.stem and path.stem.partition("_")[0] in names)
+    )
+
+
+def classes(path: Path) -> set[str]:
+    return {node.name for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)}
+
+
+@pytest.fixture(scope="module")
+def listing() -> str:
+    """What pytest collects in this folder; a suite that cannot be imported is missing from it, with its error."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "tests/contract"]
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize("folder", PORTS)
+def test_every_adapter_is_listed_in_its_suite(folder: str) -> None:
+    suite, _ = PORTS[folder]
+    present = {path.stem for path in files(folder) if f"{folder}/{path.name}" not in NO_ADAPTERS}
+    assert set(import_module(f"tests.contract.{suite}").ADAPTERS) == present
+
+
+@pytest.mark.parametrize("folder", PORTS)
+def test_every_listed_adapter_has_tests_in_its_suite(folder: str, listing: str) -> None:
+    suite, _ = PORTS[folder]
+    brackets = re.findall(rf"^tests/contract/{suite}\.py::.*?\[(.*)\]$", listing, re.MULTILINE)
+    tested = {word for words in brackets for word in words.split("-")}
+    assert set(import_module(f"tests.contract.{suite}").ADAPTERS) <= tested, listing[-2000:]
+
+
+@pytest.mark.parametrize("folder", PORTS)
+def test_a_file_without_the_ports_class_needs_a_written_reason_and_one_with_it_has_no_excuse(folder: str) -> None:
+    _, pattern = PORTS[folder]
+    adapters = {path for path in files(folder) if any(re.fullmatch(pattern, name) for name in classes(path))}
+    excused = {ROOT / name for name in NO_ADAPTERS if Path(name).parent.as_posix() == folder}
+    assert adapters == set(files(folder)) - excused
+
+
+def test_every_excuse_is_for_a_file_that_exists() -> None:
+    assert all((ROOT / name).is_file() for name in NO_ADAPTERS)
