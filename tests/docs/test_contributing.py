@@ -1,0 +1,126 @@
+"""The connector that CONTRIBUTING.md adds is real: it is taken out of the page and run against the local source that
+the page's own harness stands up."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import dropwhile, takewhile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import connectors
+import tests.contract.connectors
+from pipeline.clock import ManualClock, SystemClock
+from pipeline.errors import SourceRefused, SourceUnavailable
+from pipeline.mention import Mention
+from pipeline.ports import Context, Page, Rejection
+
+PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
+BLOCK = re.compile(r'^```python title="([\w/]+\.py)"\n(.*?)^```$', re.M | re.S)
+CONNECTOR, HARNESS = "connectors.jsonfeed", "tests.contract.connectors.jsonfeed"
+
+
+@pytest.fixture(scope="module")
+def blocks() -> dict[str, str]:
+    return dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def harness(blocks: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The page's harness, with its files in place as if they had been added to the rooms."""
+    for name, code in blocks.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(code, encoding="utf-8")
+    rooms: tuple[tuple[ModuleType, str], ...] = (
+        (connectors, "connectors"),
+        (tests.contract.connectors, "tests/contract/connectors"),
+    )
+    for room, folder in rooms:
+        monkeypatch.setattr(room, "__path__", [*room.__path__, str(tmp_path / folder)])
+    importlib.invalidate_caches()
+    try:
+        yield importlib.import_module(HARNESS).harness
+    finally:
+        for name in (CONNECTOR, HARNESS):
+            module = sys.modules.pop(name, None)
+            if module:
+                room_name, _, attribute = name.rpartition(".")
+                vars(sys.modules[room_name]).pop(attribute, None)
+
+
+def built(config: Any, clock: Any) -> Any:
+    name = tests.contract.connectors.NAME
+    return sys.modules[CONNECTOR].Connector(config, Context(name, (), clock))
+
+
+def pages_until_idle(connector: Any, cursor: str | None) -> list[Page]:
+    """The pages of the first request: from its answer up to the first page that waits for the next."""
+    with closing(connector.pages(cursor)) as generator:
+        answered = dropwhile(lambda page: not page.heard, generator)
+        return list(takewhile(lambda page: page.heard, answered))
+
+
+def test_both_files_are_on_the_page_and_the_connector_is_short(blocks: dict[str, str]) -> None:
+    assert set(blocks) == {"connectors/jsonfeed.py", "tests/contract/connectors/jsonfeed.py"}
+    assert sum(bool(line.strip()) for line in blocks["connectors/jsonfeed.py"].splitlines()) < 100
+
+
+def test_it_yields_what_its_harness_promises(harness: Any, tmp_path: Path, clock: ManualClock) -> None:
+    with harness.ready(tmp_path) as ready:
+        connector = built(ready.config, clock)
+        items = [item for page in pages_until_idle(connector, None) for item in page.items]
+        mentions = [item for item in items if isinstance(item, Mention)]
+        rejections = [item for item in items if isinstance(item, Rejection)]
+        assert {mention.id for mention in mentions} == ready.expected
+        assert all(mention.source == ready.source for mention in mentions)
+        assert all(mention.created_at.utcoffset() is not None for mention in mentions)
+        assert len(rejections) == ready.bad
+        assert [rejection.place for rejection in rejections] == ["item 4", "item 5"]
+
+
+def test_it_goes_on_from_its_cursor(harness: Any, tmp_path: Path, clock: ManualClock) -> None:
+    with harness.ready(tmp_path) as ready:
+        cursor = pages_until_idle(built(ready.config, clock), None)[-1].cursor
+        assert cursor is not None
+        again = [item for page in pages_until_idle(built(ready.config, clock), cursor) for item in page.items]
+        assert len(again) <= ready.repeats
+
+
+def test_it_stops_when_asked_and_asks_again_in_time(harness: Any, tmp_path: Path, clock: ManualClock) -> None:
+    with harness.ready(tmp_path) as ready:
+        connector = built(ready.config.model_copy(update={"poll_secs": 2.0}), clock)
+        generator = connector.pages(None)
+        assert next(page for page in generator if page.heard).items
+        assert next(page for page in generator if page.heard).items == []
+        assert sum(clock.waits) == pytest.approx(2.0)
+        assert max(clock.waits) <= 1.0
+        clock.stop()
+        assert list(generator) == []
+
+
+def test_a_feed_that_is_gone_is_refused(harness: Any, tmp_path: Path, clock: ManualClock) -> None:
+    with harness.ready(tmp_path) as ready, pytest.raises(SourceRefused, match="404"):
+        pages_until_idle(built(ready.failing, clock), None)
+
+
+def test_a_site_that_is_down_is_unavailable(harness: Any, tmp_path: Path, clock: ManualClock) -> None:
+    with harness.ready(tmp_path) as ready:
+        pass
+    with pytest.raises(SourceUnavailable, match="no answer"):
+        pages_until_idle(built(ready.config, clock), None)
+
+
+def test_no_thread_stays_behind(harness: Any, tmp_path: Path) -> None:
+    before = threading.active_count()
+    with harness.ready(tmp_path) as ready:
+        pages_until_idle(built(ready.config, SystemClock()), None)
+    assert threading.active_count() == before
