@@ -1,3 +1,15 @@
 """Fixtures for every test live in tests/fixtures/, one file a thing."""
 
-pytest_plugins = ["tests.fixtures.shapes"]
+from hypothesis import settings
+
+# No test is judged by how long it takes: the machine may be busy.
+settings.register_profile("harken", deadline=None)
+settings.load_profile("harken")
+
+pytest_plugins = [
+    "tests.fixtures.shapes",
+    "tests.fixtures.kafka",
+    "tests.fixtures.postgres",
+    "tests.fixtures.feeds",
+    "tests.fixtures.jetstream",
+]

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Moment = Annotated[datetime, Meta(tz=True)]
+"""A time that knows its zone: one that does not is refused where it is decoded."""
 
 
 class Kind(StrEnum):
@@ -52,7 +55,7 @@ class Author(_Shape, frozen=True):
     name: str = ""
     followers: int | None = None
     verified: bool = False
-    created_at: datetime | None = None
+    created_at: Moment | None = None
     url: str = ""
 
 
@@ -87,12 +90,12 @@ class Mention(_Shape, frozen=True, tag_field="schema", tag="mention/1"):
     source: str
     text: str
     author: Author
-    created_at: datetime
+    created_at: Moment
     kind: Kind = Kind.POST
     conversation: str = ""
     parent: str | None = None
-    collected_at: datetime | None = None
-    edited_at: datetime | None = None
+    collected_at: Moment | None = None
+    edited_at: Moment | None = None
     via: str = ""
     lang: str | None = None
     title: str = ""
@@ -129,7 +132,7 @@ class Removal(_Shape, frozen=True, tag_field="schema", tag="removal/1"):
 
     source: str
     reason: Literal["deleted", "account_gone", "account_hidden", "compliance", "erased"]
-    noticed_at: datetime
+    noticed_at: Moment
     mention: str | None = None
     author: str | None = None
     conversation: str = ""
@@ -228,12 +231,12 @@ class Decision(_Shape, frozen=True):
 
     rule: str
     rules_version: str
-    decided_at: datetime
+    decided_at: Moment
     queue: str | None = None
     filtered: str | None = None
     priority: Priority = Priority.NORMAL
-    first_response_due: datetime | None = None
-    resolution_due: datetime | None = None
+    first_response_due: Moment | None = None
+    resolution_due: Moment | None = None
     evidence: tuple[str, ...] = ()
 
 

@@ -347,7 +347,8 @@ class Consumer(Protocol):
     """
 
     def poll(self, max_records: int, timeout: float) -> Sequence[Record]:
-        """Up to `max_records`, in order per partition; empty after `timeout` seconds. Raises BusUnavailable."""
+        """Up to `max_records`, in order per partition; empty after `timeout` seconds. Raises BusUnavailable, and Stop
+        when it can never work: a topic that does not exist, another process that works under our name."""
         ...
 
     def commit(self, positions: Mapping[Partition, int]) -> None:

@@ -57,7 +57,10 @@ class Household:
     def run(self) -> int:
         """Keep them; returns 0 when all left or finished well, STOPPED when one had to be given up."""
         try:
-            while not self._clock.stopping and any(self._tended(child) for child in self._children):
+            while not self._clock.stopping:
+                kept = [self._tended(child) for child in self._children]
+                if not any(kept):
+                    break
                 self._clock.wait(0.2)
         finally:
             self._leave()
@@ -118,7 +121,9 @@ def leave_with_parent(stop: Callable[[], None]) -> None:
     if SUPERVISED in os.environ:
 
         def wait() -> None:
-            sys.stdin.buffer.read()
+            # Not sys.stdin: its lock, held here while we wait, would break the interpreter's exit.
+            while os.read(0, 1):
+                pass
             stop()
 
         threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -52,8 +52,24 @@ def show_ledger(found: Ledger) -> None:
     stdout.print(grid)
     for reason, count in sorted(figures["filtered_by_reason"].items(), key=lambda pair: -pair[1]):
         stdout.print(f"  filtered as {safe(reason)}: {count:,}")
-    for line in figures["evidence"] if isinstance(figures["evidence"], list) else [figures["evidence"]]:
-        stdout.print(f"  {safe(str(line))}", style="dim")
+    for line in how_it_knows(found):
+        stdout.print(f"  {safe(line)}", style="dim")
+
+
+def how_it_knows(found: Ledger) -> list[str]:
+    """The ledger's evidence in words."""
+    evidence = found.evidence
+    lags = ", ".join(f"{role} {records:,}" for role, records in evidence.lags)
+    under_way = sum(records for _, records in evidence.lags)
+    said = [f"{under_way:,} records are on their way ({lags})" if under_way else f"nothing is on its way ({lags})"]
+    for ids, what in (
+        (evidence.missing, "taken in, no longer on the bus, and without an outcome"),
+        (evidence.orphans, "with an outcome, but never taken in"),
+        (evidence.twice, "both removed and kept"),
+    ):
+        if ids:
+            said.append(f"{what}: {', '.join(ids)}")
+    return said
 
 
 def _verdict(balanced: bool) -> str:

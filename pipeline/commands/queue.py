@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
+from rich.text import Text
 
-from pipeline.commands.common import ago, parts, safe, show_json, stdout, table
+from pipeline.commands.common import ago, parts, safe, show_json, stdout
 from pipeline.errors import ConfigError, Problem
 from pipeline.mention import Routed
 from pipeline.registry import suggestion
@@ -54,19 +57,37 @@ def as_object(routed: Routed) -> dict[str, Any]:
     }
 
 
-def listing(page: list[Routed]) -> Any:
-    """A queue's mentions as a table: how soon, what, and why."""
-    grid = table("priority", "answer", "source", "author", "what was said", "why", "id")
-    for routed in page:
+def listing(page: list[Routed]) -> Group:
+    """A queue's mentions, three lines each, for a screen of any width: how soon and who, what was said, and why."""
+    lines: list[Text] = []
+    for place, routed in enumerate(page, start=1):
         mention, decision = routed.mention, routed.decision
         due = decision.first_response_due
-        grid.add_row(
-            decision.priority,
-            ago(due) if due else "—",
-            mention.source,
-            safe(mention.author.handle or mention.author.name or mention.author.id, 18),
-            safe(mention.title or mention.text, 90),
-            safe("; ".join((decision.rule, *decision.evidence)), 60),
-            safe(mention.id, 40),
+        by = mention.author.handle or mention.author.name or mention.author.id
+        head = f"{place:>2}. [bold]{decision.priority}[/bold] · " + (f"answer {ago(due)}" if due else "no time set")
+        if due and due < datetime.now(UTC):
+            head = head.replace("answer", "[red]was due[/red]")
+        lines.append(Text.from_markup(f"{head} · {safe(mention.source)} · {safe(by, 24)} · {safe(mention.id, 60)}"))
+        lines.append(Text.from_markup(f"    {safe(f'{mention.title} {mention.text}', 600)}"))
+        lines.append(
+            Text.from_markup(f"    because {safe('; '.join((decision.rule, *decision.evidence)), 160)}", style="dim")
         )
-    return grid
+    for line in lines:
+        line.truncate(stdout.width, overflow="ellipsis")
+    return Group(*lines)
+
+
+@app.command("filtered")
+def show_filtered(
+    context: typer.Context,
+    reason: Annotated[str | None, typer.Option(help="Only those filtered for this reason.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """List what nobody needs to see, newest first, with the reason: so that a mistake can be found."""
+    with parts(context) as made:
+        page = made.store.filtered(reason, limit)
+    if as_json:
+        show_json([as_object(routed) | {"filtered": routed.decision.filtered} for routed in page])
+        return
+    stdout.print(listing(page) if page else "Nothing was filtered.")

@@ -1,1 +1,37 @@
 """The store: SQLAlchemy tables, migrations and transactions."""
+
+from pipeline.store.records import (
+    Arrival,
+    Backlog,
+    DeadLetter,
+    Delivered,
+    Dispatch,
+    Parcel,
+    QueueSummary,
+    RecordedGap,
+    SourceStatus,
+    Story,
+    Taken,
+    Tombstone,
+    Withdrawn,
+    Worker,
+)
+from pipeline.store.store import Store
+
+__all__ = [
+    "Arrival",
+    "Backlog",
+    "DeadLetter",
+    "Delivered",
+    "Dispatch",
+    "Parcel",
+    "QueueSummary",
+    "RecordedGap",
+    "SourceStatus",
+    "Store",
+    "Story",
+    "Taken",
+    "Tombstone",
+    "Withdrawn",
+    "Worker",
+]

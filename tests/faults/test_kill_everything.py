@@ -65,11 +65,12 @@ def config(tmp_path: Path, kafka_broker: Any, postgres_url: str, mentions: Path)
                 "topics": {"prefix": f"t{uuid4().hex[:8]}", "partitions": 4},
                 "store": {"url": postgres_url},
                 "sources": {"file": {"type": "replay", "path": str(mentions), "speed": 1, "page_size": 50}},
-                "sinks": {"archive": {"type": "jsonl", "directory": str(tmp_path / "archive")}},
+                "sinks": {"archive": {"type": "jsonl", "path": str(tmp_path / "archive" / "{day}.jsonl")}},
                 "log": {"format": "text"},
             }
         )
     )
+    load(path, {})
     return path
 
 

@@ -126,6 +126,11 @@ def test_rubbish_is_a_bad_record(data: bytes) -> None:
         codec.decode(data)
 
 
+def test_a_time_without_a_zone_is_a_bad_record() -> None:
+    with pytest.raises(BadRecord):
+        codec.decode(codec.encode(mention()).replace(b"09:00:00Z", b"09:00:00"))
+
+
 def test_a_version_from_the_future_is_a_bad_record() -> None:
     data = codec.encode(mention()).replace(b"mention/1", b"mention/9")
     with pytest.raises(BadRecord, match="not a record this version reads"):
