@@ -1,0 +1,113 @@
+"""Vocabularies: groups of phrases with a weight, written in YAML for people, matched by one spaCy PhraseMatcher.
+
+The files are `enrich/vocabulary/NAME.yaml`. Phrases are matched in their normal form (`_nlp.normal`): small letters, a
+number stands for any number. A phrase with `n't` also stands for its spellings without the apostrophe and in full
+(`don't`, `dont`, `do not`), `want to` for `wanna`, `going to` for `gonna`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ConfigDict, field_validator
+from spacy.matcher import PhraseMatcher
+
+_FOLDER = Path(__file__).parent / "vocabulary"
+_FULL = {"can't": "cannot", "won't": "will not", "ain't": "is not"}
+
+
+class Group(BaseModel):
+    """Phrases that mean the same and the weight of finding any of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    weight: float
+    phrases: list[str]
+
+    @field_validator("phrases")
+    @classmethod
+    def _says_something(cls, phrases: list[str]) -> list[str]:
+        for phrase in phrases:
+            if not any(character.isalpha() for character in phrase):
+                raise ValueError(f"a phrase needs a word, not only numbers: {phrase!r}")
+        return phrases
+
+
+class Vocabulary(BaseModel):
+    """One file: a bias, the weights of signals from elsewhere, and the groups."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    bias: float = 0.0
+    signals: dict[str, float] = {}
+    groups: dict[str, Group]
+
+
+class Cue(NamedTuple):
+    """A group of one vocabulary."""
+
+    vocabulary: str
+    group: str
+    weight: float
+
+
+class Found(NamedTuple):
+    """A cue in a doc, with its span in tokens, end exclusive."""
+
+    cue: Cue
+    start: int
+    end: int
+
+
+def load(name: str) -> Vocabulary:
+    """The vocabulary `name`; a malformed file is a ValidationError that names the place."""
+    return Vocabulary.model_validate(yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
+
+
+def spellings(phrase: str) -> Iterator[str]:
+    """The phrase and the other ways it is written."""
+    yield phrase
+    if "n't" in phrase:
+        yield phrase.replace("n't", "nt")
+        words = [_FULL.get(word, word.replace("n't", " not")) for word in phrase.split()]
+        yield " ".join(words)
+        if "can't" in phrase:
+            yield phrase.replace("can't", "can not")
+    if "want to" in phrase:
+        yield phrase.replace("want to", "wanna")
+    if "going to" in phrase:
+        yield phrase.replace("going to", "gonna")
+
+
+class Cues:
+    """Finds the phrases of several vocabularies in one pass over a doc."""
+
+    def __init__(self, nlp: Any, vocabularies: Mapping[str, Vocabulary]) -> None:
+        self._matcher = PhraseMatcher(nlp.vocab, attr="NORM")
+        self._cues: dict[int, Cue] = {}
+        for name, vocabulary in vocabularies.items():
+            for title, group in vocabulary.groups.items():
+                key = f"{name}/{title}"
+                phrases = dict.fromkeys(spelling for phrase in group.phrases for spelling in spellings(phrase))
+                self._matcher.add(key, [nlp.make_doc(phrase) for phrase in phrases])
+                self._cues[nlp.vocab.strings[key]] = Cue(name, title, group.weight)
+
+    def find(self, doc: Any) -> Sequence[Found]:
+        """Every phrase in the doc, in the order of their ends; they may overlap."""
+        cues = self._cues
+        hits = self._matcher(doc)
+        return [Found(cues[key], start, end) for key, start, end in hits] if hits else ()
+
+
+def quoted(doc: Any, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """The words of the spans as their author wrote them, each once, in order, none that lies inside a longer one."""
+    kept: list[tuple[int, int]] = []
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if not kept or end > kept[-1][1]:
+            kept.append((start, end))
+    words = doc.user_data["words"]
+    # A span of one token, the commonest, need not be cut out by spaCy.
+    return tuple(dict.fromkeys(words[start] if end == start + 1 else doc[start:end].text for start, end in kept))

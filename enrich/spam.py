@@ -1,0 +1,79 @@
+"""How likely a mention is spam: giveaways, engagement bait, advertising, and texts made of tags and links.
+
+Each sign that is found adds its weight to what is still missing to certainty: score = 1 - (1 - w1)(1 - w2)... The
+signs are counts (below, with their weights) and phrases (`vocabulary/spam.yaml`, English; the counts hold for every
+language). A mention is only marked: routing decides, and a complaint with many hashtags stays a complaint.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from enrich import _cues, _nlp
+from enrich._version import trace
+from pipeline.mention import Signal
+from pipeline.ports import Draft, Settings, StageContext
+
+_HASHTAGS, _MANY_HASHTAGS = 5, 8
+_HANDLES, _MANY_HANDLES = 5, 10
+_LINKS = 3
+_SHORTENED = re.compile(
+    r"://(?:www\.)?(?:bit\.ly|tinyurl\.com|goo\.gl|ow\.ly|is\.gd|buff\.ly|cutt\.ly|rb\.gy|t\.ly)/", re.I
+)
+"""Public shorteners that anyone may use. A platform's own (t.co) says nothing and is not among them."""
+
+_REPEATED = re.compile(r"([^\W\d_])\1{9}")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
+_NONE = Signal(score=0.0)
+
+
+class Config(Settings):
+    """Nothing to set."""
+
+
+class Stage:
+    """Provides `spam`: a score in 0..1 with the reasons and words for it."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"doc"})
+    provides: ClassVar[frozenset[str]] = frozenset({"spam"})
+
+    def __init__(self, config: Config, context: StageContext) -> None:
+        del config
+        vocabulary = _cues.load("spam")
+        self._cues = _cues.Cues(context.nlp, {"spam": vocabulary})
+        self.version = trace("1", vocabulary)
+
+    def annotate(self, batch: Sequence[Draft]) -> None:
+        """Fill `spam` of every draft."""
+        for draft in batch:
+            found = self._cues.find(draft.doc)
+            signs = _counted(_nlp.text(draft.doc), draft.doc)
+            if not found and not signs:
+                draft.spam = _NONE
+                continue
+            innocence = 1.0
+            for weight in [weight for weight, _ in signs] + [cue.weight for cue in {hit.cue for hit in found}]:
+                innocence *= 1.0 - weight
+            words = _cues.quoted(draft.doc, [(hit.start, hit.end) for hit in found])
+            draft.spam = Signal(score=round(1.0 - innocence, 3), words=(*(sign for _, sign in signs), *words))
+
+
+def _counted(text: str, doc: object) -> list[tuple[float, str]]:
+    signs: list[tuple[float, str]] = []
+    hashtags, handles, links = text.count("#"), text.count("@"), text.count("://")
+    if hashtags >= _HASHTAGS:
+        signs.append((0.6 if hashtags >= _MANY_HASHTAGS else 0.35, f"{hashtags} hashtags"))
+    if handles >= _HANDLES:
+        signs.append((0.6 if handles >= _MANY_HANDLES else 0.35, f"{handles} handles"))
+    if links:
+        if links >= _LINKS:
+            signs.append((0.4, f"{links} links"))
+        if _SHORTENED.search(text):
+            signs.append((0.2, "shortened link"))
+        if not _LETTERS.search(_nlp.plain(doc)):
+            signs.append((0.6, "nothing but links"))
+    if any(len(word) > 9 and _REPEATED.search(word) for word in _nlp.words(doc)):
+        signs.append((0.3, "repeated letters"))
+    return signs

@@ -1,0 +1,84 @@
+import pytest
+
+from pipeline.mention import BrandMatch
+from pipeline.ports import Brand
+from tests.enrich.helpers import drafts, stage, tags
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("Acme lost my parcel", ["Acme"]),
+        ("I hate ACME, and acme's queue", ["ACME", "acme"]),
+        (".@Acme please answer", ["@Acme"]),
+        ("thanks @acme!", ["@acme"]),
+        ("(acme) *acme* acme/widget acme|globex", ["acme", "acme", "acme", "acme", "globex"]),
+        ("#Acme is trending", ["Acme"]),
+        ("late again.Acme never learns", ["Acme"]),
+        ("my acme phone broke", ["acme phone"]),
+        ("Acmeville is a town, and so is New_Acme", []),
+        ("#AcmeFail", []),
+        ("@acmehelp is somebody else, so is @acme@example.social and @acme.example.org", []),
+        ("hello @acme.bsky.social", ["@acme.bsky.social"]),
+        ("mail me at bob@acme.com", []),
+        ("see https://acme.com/broken and www.acme.com", []),
+        ("the acme of skill", []),
+        ("the acme of skill is an Acme", ["Acme"]),
+        ("caf\u00e9 acme is shut", ["caf\u00e9 acme"]),
+        ("cafe\u0301 acme is shut", ["cafe\u0301 acme"]),
+        ("Straße 7, STRASSE 7", ["Straße 7", "STRASSE 7"]),
+        ("a C++ course with a 7-up", ["C++", "7-up"]),
+        ("昨日アクメの新しいAcmeを買った", ["アクメ", "Acme"]),
+        ("🔥Acme🔥", ["Acme"]),
+        ("", []),
+    ],
+)
+def test_a_term_is_found_as_a_whole_word_and_where_it_stands(text: str, terms: list[str]) -> None:
+    found = tags(text).brands
+    assert [match.term for match in found] == terms
+    assert [text[match.start : match.end] for match in found] == terms
+
+
+def test_the_brand_named_most_often_is_the_one_it_is_about() -> None:
+    found = tags("Acme sold me this, but Globex repaired it. Thank you Globex")
+    assert found.brand == "Globex"
+    assert {match.brand for match in found.brands} == {"Acme", "Globex"}
+
+
+def test_of_brands_named_equally_often_the_first_wins() -> None:
+    assert tags("Globex or Acme?").brand == "Globex"
+
+
+def test_a_source_that_belongs_to_a_brand_decides_even_for_one_we_do_not_know() -> None:
+    found = tags("Acme lost my parcel", brand="Initech")
+    assert found.brand == "Initech"
+    assert found.brands == (BrandMatch(brand="Acme", term="Acme", start=0, end=4),)
+
+
+def test_the_title_decides_when_the_text_names_no_brand() -> None:
+    found = tags("It caught fire.", title="Acme recalls a toaster")
+    assert (found.brand, found.brands) == ("Acme", ())
+
+
+def test_without_brands_nothing_is_matched() -> None:
+    batch = drafts(["Acme", ""])
+    stage("brand", brands=()).annotate(batch)
+    assert [(draft.brand, draft.brands) for draft in batch] == [(None, ()), (None, ())]
+
+
+def test_a_term_in_one_brands_exclude_still_counts_for_another() -> None:
+    brands = (Brand("Pie", ("apple pie",)), Brand("Apple", ("apple",), exclude=("apple pie",)))
+    batch = drafts(["apple pie"])
+    stage("brand", brands=brands).annotate(batch)
+    assert [match.brand for match in batch[0].brands] == ["Pie"]
+
+
+def test_blank_terms_match_nothing() -> None:
+    batch = drafts(["a b", ""])
+    stage("brand", brands=(Brand("Odd", ("", "  "), ("",)),)).annotate(batch)
+    assert [draft.brands for draft in batch] == [(), ()]
+
+
+def test_the_version_changes_with_the_brands() -> None:
+    one, other = stage("brand", brands=(Brand("A", ("a",)),)), stage("brand", brands=(Brand("A", ("b",)),))
+    assert one.version != other.version

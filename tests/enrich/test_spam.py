@@ -1,0 +1,65 @@
+import pytest
+
+from pipeline.mention import Kind
+from tests.enrich.helpers import tags
+
+
+def spam(text: str) -> tuple[float, tuple[str, ...]]:
+    found = tags(text).spam
+    assert found is not None
+    return found.score, found.words
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("RT to win! Follow and RT for a chance to win a free acme phone", "chance to win"),
+        ("Crypto presale is live, 100x soon, dm me for signals", "presale"),
+        ("follow back everyone, gain followers fast", "gain followers"),
+        ("deal #a #b #c #d #e #f #g #h #i", "9 hashtags"),
+        ("@a @b @c @d @e @f @g @h @i @j @k nice", "11 handles"),
+        ("https://bit.ly/x https://bit.ly/y https://bit.ly/z", "nothing but links"),
+    ],
+)
+def test_spam_is_marked_with_its_reason(text: str, reason: str) -> None:
+    score, words = spam(text)
+    assert score >= 0.5
+    assert reason in words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@acme my order is late #fail",
+        "love the new acme phone https://t.co/abc",
+        "",
+        "noooo",
+        "I was born in 2020, 3 of 4",
+    ],
+)
+def test_ordinary_talk_is_not_spam(text: str) -> None:
+    assert spam(text)[0] < 0.5
+
+
+def test_small_signs_add_up_and_never_pass_one() -> None:
+    once, _ = spam("shop now")
+    more, _ = spam(
+        "shop now https://bit.ly/x loooooooooooong giveaway crypto onlyfans follow back " + "#x " * 9 + "@y " * 9
+    )
+    assert 0.0 < once < more <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "repost"),
+    [
+        ("RT @acme: we are open", Kind.POST, True),
+        ("  RT: @acme we are open", Kind.POST, True),
+        ("anything", Kind.REPOST, True),
+        ("anything", Kind.QUOTE, False),
+        ("RT this if you agree", Kind.POST, False),
+        ("ART @acme", Kind.POST, False),
+        ("", Kind.POST, False),
+    ],
+)
+def test_a_repost_is_marked(text: str, kind: Kind, repost: bool) -> None:
+    assert tags(text, kind=kind).repost is repost
