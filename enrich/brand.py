@@ -8,7 +8,7 @@ links and e-mail addresses as nothing. A term inside one of the brand's `exclude
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -21,6 +21,9 @@ from pipeline.ports import Brand, Draft, Settings, StageContext
 
 _EXCLUDE = "exclude"
 
+THREADS = 50_000
+"""How many conversations are remembered; the one longest unheard of is forgotten first."""
+
 
 class Config(Settings):
     """Nothing to set: the brands are configured once for the whole pipeline."""
@@ -29,7 +32,11 @@ class Config(Settings):
 class Stage:
     """Provides `brands`, every match in order with its span, and `brand`, the one the mention is about: the one its
     source is assigned to where it is, else the one matched most often, the first of those matched equally often.
-    Where the text names none, the title decides (without a span)."""
+    Where the text names none, the title decides, and where that names none either, what its conversation was found to
+    be about before (both without a span): an answer in a thread about a brand rarely names it again.
+
+    It remembers the brand of the last `THREADS` conversations, some 10 MB at most. A conversation is one worker's, in
+    order, so that all of a thread is seen here; a restart forgets."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"mention", "doc"})
     provides: ClassVar[frozenset[str]] = frozenset({"brand", "brands"})
@@ -39,11 +46,12 @@ class Stage:
         self._nlp = context.nlp
         self._matcher = PhraseMatcher(context.nlp.vocab, attr="LOWER")
         self._meaning: dict[int, tuple[str, bool]] = {}
+        self._threads: OrderedDict[str, str] = OrderedDict()
         for number, brand in enumerate(context.brands):
             self._add(f"brand/{number}", _phrases(brand), brand.name, excluded=False)
             self._add(f"{_EXCLUDE}/{number}", _spellings(brand.exclude), brand.name, excluded=True)
         settled = [(b.name, b.terms, b.handles, b.exclude) for b in context.brands]
-        self.version = trace("1", settled)
+        self.version = trace("2", settled)
 
     def _add(self, key: str, phrases: Iterable[str], brand: str, *, excluded: bool) -> None:
         docs = [doc for doc in map(self._nlp.make_doc, phrases) if len(doc)]
@@ -53,19 +61,23 @@ class Stage:
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `brand` and `brands` of every draft."""
-        if not self._meaning:
-            for draft in batch:
-                draft.brand = draft.mention.brand
-            return
         for draft in batch:
             mention = draft.mention
-            draft.brands = self._match(draft.doc)
-            if mention.brand is not None:
-                draft.brand = mention.brand
-            elif draft.brands:
-                draft.brand = _foremost(draft.brands)
-            elif mention.title:
+            if self._meaning:
+                draft.brands = self._match(draft.doc)
+            draft.brand = mention.brand or _foremost(draft.brands)
+            if draft.brand is None and mention.title and self._meaning:
                 draft.brand = _foremost(self._match(self._nlp.make_doc(mention.title)))
+            if draft.brand is None:
+                draft.brand = self._threads.get(mention.thread)
+            if draft.brand is not None:
+                self._remember(mention.thread, draft.brand)
+
+    def _remember(self, thread: str, brand: str) -> None:
+        self._threads[thread] = brand
+        self._threads.move_to_end(thread)
+        if len(self._threads) > THREADS:
+            self._threads.popitem(last=False)
 
     def _match(self, doc: Any) -> tuple[BrandMatch, ...]:
         hits = self._matcher(doc)

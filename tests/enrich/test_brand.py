@@ -1,8 +1,9 @@
 import pytest
 
 from pipeline.mention import BrandMatch
-from pipeline.ports import Brand
-from tests.enrich.helpers import drafts, stage, tags
+from pipeline.ports import Brand, Draft
+from tests.enrich.helpers import NLP, drafts, stage, tags
+from tests.fixtures.shapes import mention
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,17 @@ def test_blank_terms_match_nothing() -> None:
 def test_the_version_changes_with_the_brands() -> None:
     one, other = stage("brand", brands=(Brand("A", ("a",)),)), stage("brand", brands=(Brand("A", ("b",)),))
     assert one.version != other.version
+
+
+def test_an_answer_in_a_thread_is_about_what_the_thread_is_about() -> None:
+    fresh = stage("brand")
+    said = [
+        mention("t:1", text="acme lost my parcel"),
+        mention("t:2", text="same here, weeks ago", conversation="t:1"),
+        mention("t:3", text="and globex is no better", conversation="t:1"),
+        mention("t:4", text="same here", conversation="t:9"),
+    ]
+    batch = [Draft(mention=one, doc=NLP.make_doc(one.text)) for one in said]
+    fresh.annotate(batch)
+    assert [draft.brand for draft in batch] == ["Acme", "Acme", "Globex", None]
+    assert batch[1].brands == ()
