@@ -12,4 +12,5 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.feeds",
     "tests.fixtures.jetstream",
+    "tests.fixtures.x_server",
 ]

@@ -1,0 +1,258 @@
+"""Webhook: mentions pushed over HTTP, signed, and answered only when they are durable.
+
+A request is POSTed with two headers: `X-Harken-Timestamp`, seconds since 1970, and `X-Harken-Signature`, `sha256=` and
+the hexadecimal HMAC-SHA256, under the shared secret, of the timestamp, a full stop and the body as sent. The body is
+one JSON object, an array of them, or one a line. 202 means: on the bus, or in the dead letters with the reason given.
+Sending the same again is harmless: mentions are recognised by id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import hmac
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+import structlog
+import uvicorn
+from pydantic import AfterValidator, Field, SecretStr
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connectors._inbox import Inbox
+from connectors._mapping import MAX_PAYLOAD, FieldMap, Mapper, SourceName
+from pipeline.errors import BadItem, SourceRefused, SourceUnavailable, Trouble
+from pipeline.mention import Item
+from pipeline.ports import Backoff, Context, Page, Rejection, Secret, Settings
+
+log = structlog.get_logger(__name__)
+
+_PAGE_ITEMS = 1000
+_IDLE_SECONDS = 0.25
+_CONNECTIONS = 200
+_RETRY_AFTER = {"Retry-After": "5"}
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < 16:
+        raise ValueError("a signing secret has at least 16 characters (make one with `openssl rand -hex 32`)")
+    return secret
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/") or "{" in path:
+        raise ValueError("a path begins with / and holds no braces")
+    return path
+
+
+class Config(Settings):
+    """Where it listens and what it takes.
+
+    host, port               the address; port 0 takes a free one. Put a proxy with TLS before anything but 127.0.0.1
+    path                     the only path answered
+    secret                   shared with the sender, at least 16 characters
+    source                   the front of the ids of mapped objects; left out, the connector's configured name
+    brand                    given to every mention
+    map                      our field -> the sender's key (`user.id` reaches inside); left out, our own field names
+    rating_max               the best rating the sender gives
+    max_body_bytes           a longer request is answered 413
+    max_items                a request with more is answered 422
+    window_seconds           how far the timestamp may be from now
+    durable_timeout_seconds  after so long without durability a request is answered 503, to be sent again
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8642, ge=0, le=65535)
+    path: Annotated[str, AfterValidator(_absolute)] = "/mentions"
+    secret: Annotated[Secret, AfterValidator(_long_enough)]
+    source: SourceName | None = None
+    brand: str | None = None
+    map: FieldMap = {}
+    rating_max: float = Field(default=1.0, gt=0)
+    max_body_bytes: int = Field(default=1_000_000, ge=1, le=16_000_000)
+    max_items: int = Field(default=500, ge=1, le=_PAGE_ITEMS)
+    window_seconds: float = Field(default=300, gt=0)
+    durable_timeout_seconds: float = Field(default=10, gt=0)
+
+
+class Connector:
+    """Listens while its pages are read. `port` is the port it listens on, None when it does not."""
+
+    backoff: ClassVar[Mapping[Trouble, Backoff]] = {
+        # The only trouble of a listener is an address that is taken, for example by the process before this one.
+        "network": Backoff(first=0.5, factor=2, cap=30),
+        "http": Backoff(first=0.5, factor=2, cap=30),
+        "rate_limited": Backoff(first=0.5, factor=2, cap=30),
+        "silent": Backoff(first=0.5, factor=2, cap=30),
+    }
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.port: int | None = None
+        self._config = config
+        self._clock = context.clock
+        self._mapper = Mapper(
+            config.source or "-".join(context.name.replace(":", " ").split()),
+            config.map,
+            via=context.name,
+            brand=config.brand,
+            rating_max=config.rating_max,
+        )
+
+    def pages(self, cursor: str | None) -> Iterator[Page]:  # noqa: ARG002 - a push source has no place to go on from
+        """Listen until closed; there is no cursor, because whoever was not answered 202 sends again."""
+        inbox = Inbox(self._config.durable_timeout_seconds)
+        with self._listening(inbox) as thread:
+            yield Page(heard=False)
+            while not self._clock.stopping:
+                if not thread.is_alive():
+                    raise SourceUnavailable("the listener stopped")
+                requests = inbox.take(_PAGE_ITEMS, _IDLE_SECONDS)
+                yield Page([item for request in requests for item in request.items], heard=bool(requests))
+                inbox.durable(requests)
+
+    def parse(self, payload: bytes) -> Sequence[Item]:
+        """Read one rejected object again."""
+        if len(payload) >= MAX_PAYLOAD:
+            raise BadItem(f"the object was cut at {MAX_PAYLOAD:,} bytes when it was rejected; have it sent again")
+        return [self._mapper.item(payload, self._clock.now())]
+
+    @contextmanager
+    def _listening(self, inbox: Inbox) -> Iterator[threading.Thread]:
+        app = Starlette(routes=[Route(self._config.path, self._endpoint(inbox), methods=["POST"])])
+        server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                limit_concurrency=_CONNECTIONS,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        with _bound(self._config.host, self._config.port) as listener:
+            thread = threading.Thread(target=server.run, args=([listener],), name="webhook", daemon=True)
+            thread.start()
+            try:
+                while thread.is_alive() and not server.ready.wait(0.1):
+                    pass
+                self.port = listener.getsockname()[1]
+                log.info("listening for pushed mentions", host=self._config.host, port=self.port)
+                yield thread
+            finally:
+                self.port = None
+                inbox.close()
+                server.should_exit = True
+                thread.join(timeout=5)
+
+    def _endpoint(self, inbox: Inbox) -> Callable[[Request], Awaitable[Response]]:
+        async def receive(request: Request) -> Response:
+            try:
+                body = await self._body(request)
+                self._verify(request, body)
+                items = self._items(body)
+            except HTTPException as refusal:
+                return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
+            rejected = [
+                {"index": index, "reason": item.reason}
+                for index, item in enumerate(items)
+                if isinstance(item, Rejection)
+            ]
+            if not await inbox.submit(items):
+                return JSONResponse({"error": "not durable yet: send it again"}, 503, _RETRY_AFTER)
+            return JSONResponse({"accepted": len(items) - len(rejected), "rejected": rejected}, 202)
+
+        return receive
+
+    async def _body(self, request: Request) -> bytes:
+        limit, body = self._config.max_body_bytes, bytearray()
+        try:
+            async with asyncio.timeout(self._config.durable_timeout_seconds):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > limit:
+                        raise HTTPException(413, f"the body is over {limit:,} bytes")
+        except TimeoutError as error:
+            raise HTTPException(408, "the body did not arrive in time") from error
+        except ClientDisconnect as error:
+            raise HTTPException(400, "the body did not arrive whole") from error
+        return bytes(body)
+
+    def _verify(self, request: Request, body: bytes) -> None:
+        stamp = request.headers.get("x-harken-timestamp", "").encode()
+        given = request.headers.get("x-harken-signature", "").encode()
+        secret = self._config.secret.get_secret_value().encode()
+        wanted = b"sha256=" + hmac.new(secret, stamp + b"." + body, hashlib.sha256).hexdigest().encode()
+        if not hmac.compare_digest(given, wanted):
+            raise HTTPException(401, "the signature is missing or wrong")
+        # Only a timestamp that was signed is looked at, so that nobody can probe the clock.
+        age = self._clock.now().timestamp() - int(stamp) if stamp.isdigit() and len(stamp) < 13 else None
+        if age is None or abs(age) > self._config.window_seconds:
+            raise HTTPException(401, f"the timestamp is not within {self._config.window_seconds:g} seconds of now")
+
+    def _items(self, body: bytes) -> list[Item | Rejection]:
+        raws = _objects(body)
+        if not 0 < len(raws) <= self._config.max_items:
+            raise HTTPException(422, f"{len(raws)} items where 1 to {self._config.max_items} are taken")
+        request, now = hashlib.sha256(body).hexdigest()[:12], self._clock.now()
+        items: list[Item | Rejection] = []
+        for index, raw in enumerate(raws):
+            try:
+                items.append(self._mapper.item(raw, now))
+            except BadItem as error:
+                items.append(Rejection(raw[:MAX_PAYLOAD], f"request {request}, item {index}", str(error)))
+        return items
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        message = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        if error.errno == errno.EADDRINUSE:
+            raise SourceUnavailable(message) from error
+        raise SourceRefused(message) from error
+
+
+def _objects(body: bytes) -> list[bytes]:
+    """The body's items as raw JSON: of an array its elements, else one object, else one a line."""
+    if body.lstrip()[:1] == b"[":
+        return [bytes(raw) for raw in _decoded(body, list[msgspec.Raw], "the body")]
+    lines = [line for line in body.splitlines() if line.strip()]
+    try:
+        return [bytes(_decoded(body, msgspec.Raw, "the body"))] if lines else []
+    except HTTPException:
+        if len(lines) == 1:
+            raise
+    return [bytes(_decoded(line, msgspec.Raw, f"item {index}")) for index, line in enumerate(lines)]
+
+
+def _decoded(raw: bytes, type: Any, what: str) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=type)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise HTTPException(400, f"{what} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise HTTPException(400, f"{what} is nested too deeply") from error

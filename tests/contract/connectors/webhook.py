@@ -1,0 +1,84 @@
+"""A sender that pushes five signed requests, one after the other, and sends each again until it is answered 202."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import httpx2
+from pydantic import SecretStr
+
+from connectors.webhook import Config
+from connectors.webhook import Connector as Webhook
+from pipeline.ports import Connector
+from tests.contract.connectors import Ready
+
+SECRET = "correct-horse-battery-staple"  # noqa: S105 - guards nothing but this test
+
+
+def signed(body: bytes, secret: str = SECRET, at: float | None = None) -> dict[str, str]:
+    """The two headers a sender adds."""
+    stamp = str(int(time.time() if at is None else at))
+    digest = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return {"X-Harken-Timestamp": stamp, "X-Harken-Signature": f"sha256={digest}"}
+
+
+def _good(number: int) -> dict[str, object]:
+    return {"id": str(number), "text": f"late {number}", "author": "ana", "created_at": "2026-01-05T09:00:00Z"}
+
+
+class WebhookHarness:
+    finite = False
+
+    @contextmanager
+    def ready(self, folder: Path) -> Iterator[Ready]:
+        senders: list[threading.Thread] = []
+        ended = threading.Event()
+        bodies = [json.dumps([_good(2 * n), _good(2 * n + 1)]).encode() for n in range(4)]
+        bodies.append(json.dumps([_good(8), {"id": "9", "text": " "}, 7]).encode())
+
+        def send(port: int) -> None:
+            with httpx2.Client(trust_env=False) as client:
+                for body in bodies:
+                    try:
+                        client.post(f"http://127.0.0.1:{port}/mentions", content=body, headers=signed(body), timeout=5)
+                    except httpx2.HTTPError:
+                        return  # the run has ended
+                    if ended.is_set():
+                        return
+
+        def push(connector: Connector) -> None:
+            port = cast(Webhook, connector).port
+            assert port is not None
+            senders.append(threading.Thread(target=send, args=(port,)))
+            senders[-1].start()
+
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            secret = SecretStr(SECRET)
+            try:
+                yield Ready(
+                    config=Config(port=0, secret=secret, brand="Acme", source="push", durable_timeout_seconds=5),
+                    source="push",
+                    expected=frozenset(f"push:{number}" for number in range(9)),
+                    bad=2,
+                    brand="Acme",
+                    secrets=(SECRET,),
+                    repeats=11,
+                    push=push,
+                    failing=Config(port=taken.getsockname()[1], secret=secret),
+                )
+            finally:
+                ended.set()
+                for sender in senders:
+                    sender.join()
+
+
+harness = WebhookHarness()
