@@ -23,6 +23,12 @@ from pipeline.worker import Output
 
 log = structlog.get_logger(__name__)
 
+MAX_BYTES = 1024 * 1024
+"""A mention whose record would be larger than this is not a mention: the topics take four times as much."""
+
+KEPT_BYTES = 64 * 1024
+"""How much of one that is too large is kept in its dead letter."""
+
 IDLE_SAVE_SECS = 15.0
 """How often a source that has nothing new is noted as heard."""
 
@@ -68,7 +74,13 @@ class Intake:
         dead: list[DeadLetter] = []
         for item in page.items:
             if isinstance(item, Mention):
-                mentions[item.id] = self.adopted(item)
+                mention = self.adopted(item)
+                # A text of so many characters has at least so many bytes; only a long one is encoded to be sure.
+                if len(mention.text) > MAX_BYTES // 8 and len(payload := encode(mention)) > MAX_BYTES:
+                    reason = f"{len(payload):,} bytes, over the limit of {MAX_BYTES:,}"
+                    dead.append(self._letter(Rejection(payload[:KEPT_BYTES], mention.id, reason)))
+                    continue
+                mentions[item.id] = mention
             elif isinstance(item, Removal):
                 removals.append(replace(item, via=self.via))
             else:

@@ -161,6 +161,13 @@ def test_a_bad_item_is_dead_lettered_with_its_place_and_the_rest_go_on(desk: Des
     assert len(desk.published()) == 1
 
 
+def test_a_mention_too_large_for_the_topics_is_dead_lettered(desk: Desk) -> None:
+    desk.supervise(Scripted(says(Page([mention("t:1", text="é" * 600_000), mention("t:2", text="é" * 400_000)]))))
+    (letter,) = desk.store.dead()
+    assert "over the limit" in letter.reason
+    assert [item.id for item in desk.published() if isinstance(item, Mention)] == ["t:2"]
+
+
 @pytest.mark.parametrize(
     ("trouble", "documented"),
     [("network", [0, 0.25, 0.5]), ("http", [5, 10, 20]), ("rate_limited", [60, 120, 240])],
