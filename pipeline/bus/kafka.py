@@ -27,6 +27,10 @@ from pipeline.ports import Clock, Consumer, Lag, Producer, Secret, Settings, Top
 
 T = TypeVar("T")
 
+DAY_MS = 86_400_000
+"""The longest a topic's segment stays open. Kafka deletes closed segments whole: a record outlives its topic's
+retention by the time its segment stays open, which without this is a week."""
+
 METADATA_MAX_AGE_MS = 10_000
 """How soon a new partition or a moved leader is noticed where no request fails because of it."""
 
@@ -183,8 +187,12 @@ class KafkaBus:
                 admin.close()
 
     def _applied(self, admin: Any, topic: Topic) -> list[str]:
-        retention = str(round(topic.retention_hours * 3_600_000))
-        wanted = {"retention.ms": retention, "max.message.bytes": str(MAX_REQUEST_BYTES)}
+        retention = round(topic.retention_hours * 3_600_000)
+        wanted = {
+            "retention.ms": str(retention),
+            "segment.ms": str(min(retention // 4, DAY_MS)),
+            "max.message.bytes": str(MAX_REQUEST_BYTES),
+        }
         described = admin.describe_topics([topic.name])[0]
         if described["error_code"] == kafka_errors.UnknownTopicOrPartitionError.errno:
             new = {

@@ -157,9 +157,13 @@ def topic_settings(bootstrap: str, topic: str) -> dict[str, str]:
 def test_the_broker_keeps_a_topic_for_as_long_as_was_applied(kafka_broker: RunningBroker, kafka_bus: KafkaBus) -> None:
     name = f"retention-{time.time_ns()}"
     assert kafka_bus.apply([Topic(name, 2, 0.5)]) == [f"{name}: made, 2 partitions, kept 0.5 hours"]
-    assert topic_settings(kafka_broker.bootstrap, name)["retention.ms"] == "1800000"
-    assert kafka_bus.apply([Topic(name, 2, 48)]) == [f"{name}: retention.ms 1800000, now 172800000"]
-    assert topic_settings(kafka_broker.bootstrap, name)["retention.ms"] == "172800000"
+    settings = topic_settings(kafka_broker.bootstrap, name)
+    assert (settings["retention.ms"], settings["segment.ms"]) == ("1800000", "450000")
+    assert kafka_bus.apply([Topic(name, 2, 96)]) == [
+        f"{name}: retention.ms 1800000, now 345600000",
+        f"{name}: segment.ms 450000, now 86400000",
+    ]
+    assert topic_settings(kafka_broker.bootstrap, name)["retention.ms"] == "345600000"
 
 
 @pytest.mark.kafka
