@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -175,21 +175,30 @@ def find() -> Path | None:
     return Path("config.yaml") if Path("config.yaml").is_file() else None
 
 
-def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Config:
-    """Read and validate; raises ConfigError with every problem found."""
+SECTIONS = frozenset({"sources", "enrich", "sinks"})
+"""The sections that name adapters, whose libraries take time and memory to import."""
+
+
+def load(path: Path | None, environment: Mapping[str, str] = os.environ, sections: Set[str] = SECTIONS) -> Config:
+    """Read and validate; raises ConfigError with every problem found.
+
+    The adapters of a section not among `sections` are neither imported nor validated, and left out: a role pays only
+    for what it uses.
+    """
     problems: list[Problem] = []
     tree = _substituted(_read(path), "", environment, problems)
     file = _validated(File, tree, "", problems) or _adapters_of(tree)
     bus = _adapter("pipeline.bus", "bus", "bus", dict(file.bus), problems)
-    sources = tuple(_sources(file, problems))
+    sources = tuple(_sources(file, problems)) if "sources" in sections else ()
     stages = [
         _adapter("enrich", name, f"enrich.{name}", {"type": name, **settings}, problems)
         for name, settings in file.enrich.items()
+        if "enrich" in sections
     ]
     sinks = [
         _adapter("sinks", name, f"sinks.{name}", dict(settings), problems)
         for name, settings in file.sinks.items()
-        if settings.get("enabled", True)
+        if "sinks" in sections and settings.get("enabled", True)
     ]
     if problems or bus is None:
         raise ConfigError(problems)

@@ -34,8 +34,12 @@ class Settings:
 
     @cached_property
     def config(self) -> Config:
-        """The validated configuration."""
+        """The validated configuration, whole."""
         return configuration.load(self.path or configuration.find())
+
+    def config_for(self, *sections: str) -> Config:
+        """The validated configuration with the adapters of these sections alone."""
+        return configuration.load(self.path or configuration.find(), sections=set(sections))
 
     @property
     def arguments(self) -> list[str]:
@@ -53,9 +57,10 @@ def settings(context: typer.Context) -> Settings:
 
 
 @contextmanager
-def parts(context: typer.Context) -> Iterator[Parts]:
-    """The objects of a short command, its store up to date; closed at the end."""
-    config = settings(context).config
+def parts(context: typer.Context, *sections: str) -> Iterator[Parts]:
+    """The objects of a short command, its store up to date, with the adapters of these sections of the configuration;
+    closed at the end."""
+    config = settings(context).config_for(*sections)
     configure(config.file.log)
     made = Parts(config, SystemClock())
     try:

@@ -67,7 +67,7 @@ def show(
 @app.command()
 def retry(context: typer.Context, ids: Ids = None, everything: All = False) -> None:
     """Send them through again: a mention to the start of its topic's way, an unreadable item to its connector."""
-    with parts(context) as made:
+    with parts(context, "sources") as made:
         letters = _chosen(made, ids, everything)
         made.bus.apply(made.topics)
         back = _republish(made, [letter for letter in letters if letter.role != "collect"])

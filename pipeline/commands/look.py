@@ -78,7 +78,7 @@ def _verdict(balanced: bool) -> str:
 
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show lag and rates of each role, the sources, their gaps, the sinks, and how many dead letters wait."""
-    with parts(context) as made:
+    with parts(context, "sinks") as made:
         made.bus.apply(made.topics)
         found = _status(made)
     if as_json:

@@ -15,6 +15,9 @@ from pipeline.service import Service, stop_on_signals
 from pipeline.supervise import Child, Household, harken, leave_with_parent
 from pipeline.wiring import ROLES, WORKERS
 
+SECTIONS = {"collect": "sources", "enrich": "enrich", "deliver": "sinks"}
+"""The part of the configuration whose adapters a role uses."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
@@ -34,7 +37,7 @@ def run(
     http_port: Annotated[int | None, typer.Option(help="Where to show /metrics, /healthz and /readyz.")] = None,
 ) -> None:
     """Run roles in this process until it is told to stop; SIGTERM finishes the batch first."""
-    config = settings(context).config
+    config = settings(context).config_for(*(SECTIONS[role] for role in roles if role in SECTIONS))
     problems = [
         Problem(role, "there is no such role", suggestion(role, list(ROLES))) for role in roles if role not in ROLES
     ]
