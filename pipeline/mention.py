@@ -40,7 +40,10 @@ class Priority(StrEnum):
     @property
     def rank(self) -> int:
         """0 for urgent to 3 for low."""
-        return list(Priority).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {priority: rank for rank, priority in enumerate(Priority)}
 
 
 class _Shape(Struct, frozen=True, kw_only=True, omit_defaults=True):

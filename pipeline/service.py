@@ -134,7 +134,7 @@ class Service:
     def _watch_lag(self) -> None:
         while not self._clock.wait(LAG_SECS):
             try:
-                for role, records in self.parts.lag():
+                for role, records in self.parts.lag([role for role in WORKERS if role in self._roles]):
                     LAG.labels(role).set(records)
             except Unavailable as error:
                 log.debug("lag unknown", reason=str(error))

@@ -4,7 +4,7 @@ for, so that a role pays only for what it uses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 
@@ -133,11 +133,12 @@ class Parts:
             self._closing.append(sink.close)
             yield Dispatcher(configured.name, sink, self.store, self.clock)
 
-    def lag(self) -> list[tuple[str, int]]:
-        """How many records each worker role has yet to finish, asked in flow order."""
+    def lag(self, roles: Sequence[str] = WORKERS) -> list[tuple[str, int]]:
+        """How many records these worker roles have yet to finish, asked in flow order."""
         return [
             (role, sum(lag.records for lag in self.bus.lag(self.group(role), topic).values()))
             for role, topic in self.inputs.items()
+            if role in roles
         ]
 
     def ledger(self) -> Ledger:

@@ -9,21 +9,42 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
 
 from pipeline.errors import ConfigError, Problem
 from pipeline.store.database import UPGRADE, Database
 
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+NEWEST = max(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*_*.py"))
+"""The revision this version works with."""
+
 
 def upgrade(database: Database) -> None:
     """Create or upgrade the tables; several processes may call it at once. Raises ConfigError for a newer database."""
-    config = Config(stdout=io.StringIO(), output_buffer=io.StringIO())
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
     database.prepare()
+    if not _is_newest(database):
+        _upgrade(database)
+
+
+def _is_newest(database: Database) -> bool:
+    with database.read() as transaction:
+        if not inspect(transaction.connection).has_table("alembic_version"):
+            return False
+        present = transaction.connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    return present == [NEWEST]
+
+
+def _upgrade(database: Database) -> None:
+    # Imported here: it takes longer to load than most commands take to answer, and is rarely needed.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config(stdout=io.StringIO(), output_buffer=io.StringIO())
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
     with database.write() as transaction:
         transaction.lock(UPGRADE)
         present = set(MigrationContext.configure(transaction.connection).get_current_heads())

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from pipeline.clock import ManualClock
 from pipeline.errors import ConfigError
-from pipeline.store import Store
+from pipeline.store import Store, migrate
 from pipeline.store.tables import metadata
 
 
@@ -67,3 +69,9 @@ def test_the_folder_of_a_new_database_is_made(tmp_path: Path, clock: ManualClock
     store.upgrade()
     assert store.queues() == []
     store.close()
+
+
+def test_the_newest_revision_is_the_one_alembic_leads_to() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == migrate.NEWEST
