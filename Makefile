@@ -35,13 +35,20 @@ check: .venv/.developing ## lint and types
 
 test: .venv/.developing ## every test but those of test-servers
 	@deploy/system-packages
-	$(BIN)/pytest --ignore tests/servers
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python deploy/kafka/broker.py fetch; fi
+	$(BIN)/pytest --ignore tests/servers --numprocesses 2 --dist worksteal
 
 test-servers: .venv/.developing ## tests against third-party servers
 	@deploy/system-packages nginx
 	$(BIN)/pytest tests/servers
 
-bench: .venv/.developing ## measure, side by side with the alternatives
+# In an environment of their own: Quix Streams wants an older pydantic than harken.
+var/bench/rivals/.installed: benchmarks/loops/rivals.txt
+	@test -x var/bench/rivals/bin/python || $(PYTHON) -m venv var/bench/rivals
+	@deploy/retry var/bench/rivals/bin/pip install --quiet -r benchmarks/loops/rivals.txt
+	@touch $@
+
+bench: .venv/.developing var/bench/rivals/.installed ## measure, side by side with the alternatives
 	@deploy/system-packages
 	$(BIN)/python -m benchmarks
 
@@ -49,7 +56,7 @@ kafka: ## a real Apache Kafka from Maven Central in var/kafka, started on 127.0.
 	@deploy/kafka/kafka.sh
 
 docs: .venv/.developing ## the documentation in site/
-	$(BIN)/mkdocs build --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: .venv/.developing ## format the code
 	$(BIN)/ruff check --fix .

@@ -3,6 +3,7 @@ them cannot go on."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -70,6 +71,7 @@ class Service:
                     self._spawn(f"sink-{dispatcher.name}", dispatcher.run)
             if role == "collect":
                 self._start_sources()
+        _spare_the_collector()
         watch = threading.Thread(target=self._watch_lag, name="lag", daemon=True)
         watch.start()
         self._ready = True
@@ -158,6 +160,14 @@ class Service:
         except Unavailable as error:
             wrong["bus"] = str(error)
         return wrong | {f"source {name}": reason for name, reason in self._refused.items()}
+
+
+def _spare_the_collector() -> None:
+    """What was loaded by now (models, vocabularies, modules) lives as long as the process, and a batch makes many
+    thousand objects that die with it: looking for cycles among either after every 700 is an eighth of the work."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def stop_on_signals(clock: SystemClock) -> None:
