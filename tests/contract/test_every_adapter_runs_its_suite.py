@@ -76,3 +76,36 @@ def test_a_file_without_the_ports_class_needs_a_written_reason_and_one_with_it_h
 
 def test_every_excuse_is_for_a_file_that_exists() -> None:
     assert all((ROOT / name).is_file() for name in NO_ADAPTERS)
+
+
+SUITES = {
+    "Bus": "test_bus",
+    "Producer": "test_bus",
+    "Consumer": "test_bus",
+    "Clock": "test_clock",
+    "Connector": "test_connector",
+    "Stage": "test_stage",
+    "Sink": "test_sink",
+    "Replier": "",  # nothing answers yet; its suite comes with the first that does
+}
+"""Each port of pipeline/ports.py and its suite."""
+
+
+def test_every_port_has_a_suite() -> None:
+    ports = {
+        node.name
+        for node in ast.parse((ROOT / "pipeline/ports.py").read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef)
+        and any(isinstance(base, ast.Name) and base.id == "Protocol" for base in node.bases)
+    }
+    assert ports == set(SUITES)
+    for suite in filter(None, SUITES.values()):
+        assert (ROOT / f"tests/contract/{suite}.py").is_file()
+
+
+def test_a_port_without_a_suite_has_no_adapter() -> None:
+    for path in (ROOT / "connectors").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            assert not (isinstance(node, ast.FunctionDef) and node.name == "eligible"), (
+                f"{path} answers: write the suite"
+            )
