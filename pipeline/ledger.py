@@ -83,8 +83,12 @@ class Ledger:
         }
 
 
-def read_ledger(store: Store, lag: Lags) -> Ledger:
-    """Read the ledger now. Changes nothing and holds up nobody; a lag of no topics at all proves nothing."""
+def read_ledger(store: Store, lag: Lags, release: bool = False) -> Ledger:
+    """Read the ledger now, holding up nobody; a lag of no topics at all proves nothing.
+
+    With `release`, what is found missing may be taken in again: when its source brings it once more, it is published
+    once more. Without, nothing is changed.
+    """
     before = tuple(lag())
     with store.books() as books:
         quiet = bool(before) and not any(records for _, records in before)
@@ -92,6 +96,8 @@ def read_ledger(store: Store, lag: Lags) -> Ledger:
         lags = tuple(lag()) if noted else before
         drained = quiet and not any(records for _, records in lags)
         tally = books.tally(lost=drained and noted > 0)
+        if release and tally.missing:
+            books.release()
     names = sorted({count.source for count in tally.counts})
     return Ledger(
         total=_columns(tally),

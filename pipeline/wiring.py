@@ -141,9 +141,9 @@ class Parts:
             if role in roles
         ]
 
-    def ledger(self) -> Ledger:
-        """The ledger now, with what the bus says of records in flight."""
-        return read_ledger(self.store, self.lag)
+    def ledger(self, release: bool = False) -> Ledger:
+        """The ledger now, with what the bus says of records in flight; see `read_ledger`."""
+        return read_ledger(self.store, self.lag, release)
 
     def close(self) -> None:
         """Free everything, last made first; what fails to close does not keep the rest open."""

@@ -26,14 +26,20 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def ledger(context: typer.Context, as_json: AsJson = False) -> None:
+def ledger(
+    context: typer.Context,
+    as_json: AsJson = False,
+    release: Annotated[
+        bool, typer.Option("--release-missing", help="Let what is missing be taken in when its source brings it again.")
+    ] = False,
+) -> None:
     """Show, per source and overall, that taken in = queued + filtered + dead + removed + in flight, and how we know.
 
     Exit status 1 when it does not balance.
     """
     with parts(context) as made:
         made.bus.apply(made.topics)
-        found = made.ledger()
+        found = made.ledger(release)
     if as_json:
         show_json(found.as_json())
     else:
@@ -69,6 +75,8 @@ def how_it_knows(found: Ledger) -> list[str]:
     ):
         if ids:
             said.append(f"{what}: {', '.join(ids)}")
+    if evidence.missing:
+        said.append("harken ledger --release-missing, then collect or ingest them again")
     return said
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     literal,
     null,
     select,
+    update,
 )
 
 from pipeline.store.columns import Key
@@ -84,6 +85,12 @@ class Books:
             taken_in = sum(it.ids for it in counts if it.column == "taken_in")
             orphans = self._orphans() if columns != taken_in else []
         return Tally(counts, missing, orphans, twice)
+
+    def release(self) -> int:
+        """Let what was marked and is in flight still be taken in again: its content counts as unknown from now on."""
+        lost = intake.c.id.in_(select(_marked.c.id).where(_in_flight(_marked.c.id)))
+        with self._connection.begin():
+            return self._connection.execute(update(intake).where(lost).values(digest="")).rowcount
 
     def _orphans(self) -> list[str]:
         found: list[str] = []

@@ -134,6 +134,11 @@ def test_a_lost_mention_unbalances_the_ledger(shell: Shell) -> None:
     found = json.loads(shell.run("ledger", "--json", status=1).splitlines()[0])
     assert (found["balanced"], found["missing"]) == (False, 1)
     assert "tickets:7" in shell.run("ledger", status=1)
+    file = str(shell.directory / "mentions.csv")
+    shell.run("ingest", file, *MAP, "--source", "tickets", "--brand", "acme", status=1)
+    shell.run("ledger", "--release-missing", status=1)
+    shell.run("ingest", file, *MAP, "--source", "tickets", "--brand", "acme")
+    assert shell.json("ledger")["balanced"]
 
 
 def test_a_removal_withdraws_a_mention_from_every_file_we_wrote(shell: Shell) -> None:
