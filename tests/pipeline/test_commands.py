@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -263,6 +265,29 @@ def test_a_killed_supervisor_takes_its_children_along(shell: Shell) -> None:
         _until(lambda: not any(_alive(pid) for pid in children))
 
 
+def test_a_mention_pushed_by_http_is_durable_when_it_is_answered_and_then_queued(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "a-secret-of-sufficient-length"  # noqa: S105 - it guards nothing
+    monkeypatch.setenv("PUSH_SECRET", secret)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shell.configure(sources={"push": {"type": "webhook", "port": port, "secret": "${PUSH_SECRET}"}})
+    body = line("1", "acme lost my parcel, where is it?").encode()
+    stamp = str(int(time.time()))
+    signature = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    headers = {"X-Harken-Timestamp": stamp, "X-Harken-Signature": f"sha256={signature}"}
+    with _running(shell, "run", "collect"):
+        _until(lambda: _post(port, body, headers) == 202)
+        assert _post(port, body, headers) == 202
+        assert _post(port, body, headers | {"X-Harken-Signature": "sha256=00"}) == 401
+    assert shell.json("ledger")["in_flight"] == 1
+    with _running(shell, "run", "enrich", "route", "deliver"):
+        _until(lambda: shell.json("ledger")["queued"] == 1)
+    assert secret not in (shell.directory / "log").read_text()
+
+
 def test_metrics_are_served(shell: Shell) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -289,6 +314,15 @@ class _running:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait(15)
+
+
+def _post(port: int, body: bytes, headers: dict[str, str]) -> int:
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/mentions", body, headers)
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - an address of ours
+            return int(answer.status)
+    except OSError as error:
+        return getattr(error, "code", 0)
 
 
 def _run_until_drained(shell: Shell) -> None:
