@@ -5,6 +5,7 @@ A sink that is down waits alone: every sink has its own rows and its own thread.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from pipeline.errors import SinkUnavailable
 from pipeline.metrics import REFUSED, SENT, SINK_PENDING
 from pipeline.patience import Interrupted, patiently
-from pipeline.ports import Backoff, Clock, Sink
+from pipeline.ports import Backoff, Clock, Delivery, Sink
 from pipeline.store import Store
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ class Dispatcher:
         batch = [parcel.delivery for parcel in parcels]
         keys = [delivery.key for delivery in batch]
         try:
-            results = self._sink.deliver(batch)
+            results = self._deliver(batch)
         except SinkUnavailable as error:
             self._attempt += 1
             reason = str(error)
@@ -80,3 +81,15 @@ class Dispatcher:
         if refused:
             log.error("sink refused", sink=self.name, count=len(refused), reason=refused[0][1])
         return len(batch)
+
+    def _deliver(self, batch: Sequence[Delivery]) -> Sequence[str | None]:
+        try:
+            results = self._sink.deliver(batch)
+        except SinkUnavailable:
+            raise
+        except Exception as error:  # a sink's fault is its own: the others, and the queues, go on
+            log.exception("sink failed", sink=self.name)
+            raise SinkUnavailable(f"{type(error).__name__}, see the log") from error
+        if len(results) != len(batch):
+            raise SinkUnavailable(f"it answered {len(results)} of {len(batch)} deliveries")
+        return results

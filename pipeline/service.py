@@ -8,12 +8,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
 from pipeline.clock import SystemClock
-from pipeline.config import Config
-from pipeline.errors import HarkenError, Stop, Unavailable
+from pipeline.config import Config, Source
+from pipeline.errors import HarkenError, SourceRefused, Stop, Unavailable
 from pipeline.http import serving
 from pipeline.metrics import LAG
 from pipeline.patience import Interrupted, patiently
@@ -52,6 +53,8 @@ class Service:
                 self.start()
                 while not self._clock.stopping and any(thread.is_alive() for thread in self._threads):
                     self._clock.wait(0.2)
+                if self._refused and not self._clock.stopping:
+                    raise SourceRefused("; ".join(f"{name}: {why}" for name, why in self._refused.items()))
             except Interrupted:
                 pass
             finally:
@@ -103,16 +106,14 @@ class Service:
 
     def _start_sources(self) -> None:
         for source in self.parts.config.sources:
-            if self._only and source.name not in self._only:
-                continue
-            supervisor = patiently(self._clock, "bus", lambda source=source: self.parts.supervisor(source))  # type: ignore[misc]
+            if not self._only or source.name in self._only:
+                self._spawn(f"source-{source.name}", partial(self._listen, source))
 
-            def listen(name: str = source.name, supervisor: object = supervisor) -> None:
-                supervisor.run()  # type: ignore[attr-defined]
-                if supervisor.refused:  # type: ignore[attr-defined]
-                    self._refused[name] = supervisor.refused  # type: ignore[attr-defined]
-
-            self._spawn(f"source-{source.name}", listen)
+    def _listen(self, source: Source) -> None:
+        supervisor = patiently(self._clock, "bus", lambda: self.parts.supervisor(source))
+        supervisor.run()
+        if supervisor.refused:
+            self._refused[source.name] = supervisor.refused
 
     def _spawn(self, name: str, target: Callable[[], None]) -> None:
         def guarded() -> None:

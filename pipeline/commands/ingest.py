@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -109,7 +110,7 @@ def _complete(service: Service, connector: Any, name: str, clock: SystemClock, *
 def _wait_for_sinks(service: Service, clock: SystemClock) -> None:
     deadline = clock.monotonic() + SINK_PATIENCE_SECS
     for sink in service.parts.config.sinks:
-        while patiently(clock, "store", lambda sink=sink: service.parts.store.backlog(sink.name)).pending:  # type: ignore[misc]
+        while patiently(clock, "store", partial(service.parts.store.backlog, sink.name)).pending:
             if clock.monotonic() > deadline:
                 stderr.print(f"sink {sink.name}: not all delivered yet; `harken run deliver` goes on with it")
                 break

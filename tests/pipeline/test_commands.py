@@ -237,6 +237,11 @@ def test_an_unknown_role_or_source_is_refused_with_the_nearest_name(shell: Shell
     assert "no such source" in shell.run("run", "collect", "--source", "nowhere", status=2)
 
 
+def test_a_source_that_is_refused_for_good_is_named_and_not_tried_again(shell: Shell) -> None:
+    shell.configure(sources={"file": {"type": "replay", "path": "nowhere.csv"}})
+    assert "nowhere.csv" in shell.run("run", "collect", status=3)
+
+
 def test_up_runs_every_role_and_leaves_within_ten_seconds(shell: Shell) -> None:
     file = shell.write("feed.jsonl", "".join(line(f"f:{number}", f"acme {number}") for number in range(300)))
     with socket.socket() as probe:
