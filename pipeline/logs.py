@@ -11,10 +11,15 @@ import structlog
 from pipeline.config import LogSettings
 
 
-def configure(settings: LogSettings, **bound: str) -> None:
-    """Set up logging for this process; `bound` (the role, say) stands on every line. Called by the command alone."""
+def configure(settings: LogSettings, *, quiet: bool = False, **bound: str) -> None:
+    """Set up logging for this process; `bound` (the role, say) stands on every line. Called by the command alone.
+
+    A `quiet` command, which answers a person, leaves out what is merely informative unless the level is `debug`.
+    """
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     level = logging.getLevelNamesMapping()[settings.level.upper()]
+    if quiet and level == logging.INFO:
+        level = logging.WARNING
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

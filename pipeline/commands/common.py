@@ -61,7 +61,7 @@ def parts(context: typer.Context, *sections: str) -> Iterator[Parts]:
     """The objects of a short command, its store up to date, with the adapters of these sections of the configuration;
     closed at the end."""
     config = settings(context).config_for(*sections)
-    configure(config.file.log)
+    configure(config.file.log, quiet=True)
     made = Parts(config, SystemClock())
     try:
         made.store.upgrade()

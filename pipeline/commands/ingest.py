@@ -48,7 +48,7 @@ def ingest(
     Ingesting the same file again changes nothing.
     """
     config = settings(context).config
-    configure(config.file.log)
+    configure(config.file.log, quiet=True)
     given = {"path": str(file), "anchor": anchor, "map": _mapping(map or [])}
     given |= {key: value for key, value in (("source", source), ("brand", brand)) if value is not None}
     module = registry.load("connectors", "replay", "ingest")
