@@ -34,12 +34,12 @@ check: .venv/.developing ## lint and types
 	$(BIN)/mypy
 
 test: .venv/.developing ## every test but those of test-servers
-	@deploy/system-packages
+	@deploy/system-packages java:default-jre-headless mvn:maven
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python deploy/kafka/broker.py fetch; fi
 	$(BIN)/pytest --ignore tests/servers --numprocesses 2 --dist worksteal
 
 test-servers: .venv/.developing ## tests against third-party servers
-	@deploy/system-packages nginx
+	@deploy/system-packages nginx:nginx
 	$(BIN)/pytest tests/servers
 
 # In an environment of their own: Quix Streams wants an older pydantic than harken.
@@ -49,7 +49,7 @@ var/bench/rivals/.installed: benchmarks/loops/rivals.txt
 	@touch $@
 
 bench: .venv/.developing var/bench/rivals/.installed ## measure, side by side with the alternatives
-	@deploy/system-packages
+	@deploy/system-packages java:default-jre-headless mvn:maven
 	$(BIN)/python -m benchmarks
 
 kafka: ## a real Apache Kafka from Maven Central in var/kafka, started on 127.0.0.1:9092

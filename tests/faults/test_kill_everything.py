@@ -157,9 +157,27 @@ def _drained(parts: Parts) -> bool:
     return bool(figures["taken_in"] >= MENTIONS and figures["in_flight"] == 0 and sent)
 
 
-@pytest.mark.kafka
-@pytest.mark.postgres
-def test_the_other_worker_takes_over_within_fifteen_seconds(household: Household, config: Path) -> None:
+@pytest.mark.parametrize("bus", ["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def test_the_other_worker_takes_over_within_fifteen_seconds(
+    bus: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    settings: dict[str, Any] = {"type": "embedded", "path": str(tmp_path / "bus.db")}
+    if bus == "kafka":
+        broker = request.getfixturevalue("kafka_broker")
+        if broker.kind != "kafka":
+            pytest.skip("the stand-in does not reliably notice that a member is dead")
+        settings = {"type": "kafka", "servers": [broker.bootstrap]}
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        json.dumps(
+            {
+                "bus": settings,
+                "topics": {"prefix": f"t{uuid4().hex[:8]}", "partitions": 4},
+                "store": {"url": f"sqlite:///{tmp_path / 'store.db'}"},
+            }
+        )
+    )
+    household = Household(config, tmp_path)
     household.start("one", "enrich", slot="1")
     household.start("two", "enrich", slot="2")
     parts = Parts(load(config, {}), SystemClock())
@@ -174,12 +192,11 @@ def test_the_other_worker_takes_over_within_fifteen_seconds(household: Household
         parts.bus.apply(parts.topics)
         until(shared, 60, household, "both workers handling mentions")
         household.kill("one")
-        died = time.monotonic()
         _say(parts, 200)
         until(lambda: _lag(parts, topic) == 0, 15, household, "the take-over")
         assert household.alive("two")
-        assert time.monotonic() - died < 15
     finally:
+        household.close()
         parts.close()
 
 
