@@ -25,13 +25,14 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline.store": CORE | {"pipeline.codec", "pipeline.store"},
     "pipeline.ledger": CORE | {"pipeline.store"},
     "pipeline.wiring": {"pipeline", "routing", "enrich"},
-    "pipeline.commands": {"pipeline", "routing"},
+    "pipeline.commands": {"pipeline", "routing", "desk"},
     "pipeline.cli": {"pipeline"},
     "pipeline": {"pipeline"},
     "connectors": CORE | {"connectors._"},
     "enrich": CORE | {"enrich._"},
     "routing": CORE | {"routing"},
     "sinks": CORE | {"sinks._"},
+    "desk": CORE | {"pipeline.codec", "pipeline.store", "pipeline.clock", "desk"},
 }
 
 # Loops and everything else in pipeline/ know ports, never adapters: only these may name one.
@@ -39,7 +40,7 @@ NAMES_ADAPTERS = {"pipeline.wiring", "pipeline.registry"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    for room in ("pipeline", "connectors", "enrich", "routing", "sinks"):
+    for room in ("pipeline", "connectors", "enrich", "routing", "sinks", "desk"):
         for path in sorted((ROOT / room).rglob("*.py")):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
             yield name, path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +18,9 @@ from pipeline.store.outbox import enqueue, withdraw
 from pipeline.store.part import Part, Victim, arrival, ensure_intake, mark_removed, stones_over, target
 from pipeline.store.records import Delivered, Withdrawn
 from pipeline.store.tables import dead_letters, intake, mentions, removed, tombstones
+
+Also = Callable[[Transaction, Sequence[Routed], Sequence[str]], None]
+"""Told what a `deliver` stores anew or otherwise, and the ids of the mentions it takes out."""
 
 
 class _Fresh(NamedTuple):
@@ -37,14 +40,18 @@ class Deliveries(Part):
     """The tables `mentions`, `tombstones` and `removed`, and what goes into `outbox`."""
 
     def deliver(
-        self, routed: Sequence[Routed], removals: Sequence[Removal] = (), sinks: Sequence[str] = ()
+        self,
+        routed: Sequence[Routed],
+        removals: Sequence[Removal] = (),
+        sinks: Sequence[str] = (),
+        also: Also | None = None,
     ) -> Delivered:
         """Store a batch of decisions and removals, in one transaction, and enqueue them for the sinks.
 
         Of two records of one mention the later revision wins, then the later decision; the same or an older one
         changes nothing, nor does one that differs only in when it was collected and decided. What lies under a
         tombstone is not stored. The mentions in `withdrawn` are to be purged from the topics, then given to `purged`.
-        Raises BrokenStage for a decision with neither a queue nor a reason.
+        `also` is told in the same transaction. Raises BrokenStage for a decision with neither a queue nor a reason.
         """
         now = self._clock.now()
         with self._db.write() as transaction:
@@ -55,6 +62,8 @@ class Deliveries(Part):
             fresh = _changed(transaction, kept)
             _store(transaction, fresh, now)
             enqueued += enqueue(transaction, [(it.routed, it.body) for it in fresh if it.news], sinks, now)
+            if also is not None:
+                also(transaction, [it.routed for it in fresh], [victim.id for victim in victims])
         if victims:
             self._db.checkpoint()
         queued = sum(1 for it in fresh if it.routed.decision.queue is not None)

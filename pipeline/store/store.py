@@ -12,10 +12,11 @@ from pipeline.store.database import Database
 from pipeline.store.deliveries import Deliveries
 from pipeline.store.letters import Letters
 from pipeline.store.outbox import Outbox
+from pipeline.store.people import People
 from pipeline.store.queries import Queries
 
 
-class Store(Arrivals, Deliveries, Letters, Outbox, Queries, Ledgers):
+class Store(Arrivals, Deliveries, Letters, Outbox, Queries, People, Ledgers):
     """Everything that is kept, on SQLite or PostgreSQL: the same promises, one test-suite on both.
 
     Building it opens nothing. Every method is one transaction: it has happened when the method returns, and has left

@@ -177,3 +177,7 @@ workers = Table(
     Column("handled", Serial, nullable=False, comment="records since it started"),
     Column("rate", Float, nullable=False, comment="records a second of late"),
 )
+
+# The desk's tables are part of this metadata: whoever has one has them all.
+from pipeline.store import account_tables as account_tables  # noqa: E402 - they need `metadata`
+from pipeline.store import case_tables as case_tables  # noqa: E402 - they need `metadata`

@@ -1,0 +1,234 @@
+"""What people ask about cases. Every list is bounded; a page goes on where the one before ended."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+from sqlalchemy import Column, ColumnElement, Select, and_, exists, func, or_, select
+
+from desk.case import Case, Standing, fold
+from desk.case_records import CaseFilter, CasePage, Confusion, Correction, Happening, Load, Order, Said
+from desk.events import decode as decode_event
+from desk.refusals import NoSuchCase, Unfit
+from desk.shelf import read_case
+from pipeline.codec import decode
+from pipeline.mention import Routed
+from pipeline.store.case_tables import case_events, case_mentions, case_tags, cases, corrections
+from pipeline.store.columns import NEVER, utc
+from pipeline.store.database import beyond
+from pipeline.store.part import Part
+from pipeline.store.tables import mentions
+
+MOST = 500
+"""The most a page holds, whatever was asked for."""
+
+_urgency = (cases.c.standing, cases.c.priority, cases.c.due, cases.c.since, cases.c.id)
+_age = (cases.c.since, cases.c.id)
+_places = {"urgency": tuple[int, int, datetime, datetime, str], "newest": tuple[datetime, str]}
+_places["oldest"] = _places["newest"]
+
+
+class CaseQueries(Part):
+    """Questions; none changes anything."""
+
+    def case(self, id: str) -> Case:
+        """The case as it stands; raises NoSuchCase."""
+        with self._db.read() as transaction:
+            body = transaction.run(select(cases.c.body).where(cases.c.id == id)).scalar()
+        if body is None:
+            raise NoSuchCase(f"there is no case {id}")
+        return read_case(body)
+
+    def rebuild(self, id: str) -> Case:
+        """The case as its events say, from the first: the same as `case`. Raises NoSuchCase."""
+        query = select(case_events.c.body).where(case_events.c.case_id == id).order_by(case_events.c.number)
+        with self._db.read() as transaction:
+            history = [decode_event(body) for body in transaction.run(query).scalars()]
+        if not history:
+            raise NoSuchCase(f"there is no case {id}")
+        return fold(id, history)
+
+    def case_of(self, mention: str) -> str | None:
+        """The id of the case that a mention, or our answer, belongs to."""
+        query = select(case_mentions.c.case_id).where(case_mentions.c.mention == mention)
+        with self._db.read() as transaction:
+            return cast("str | None", transaction.run(query).scalar())
+
+    def said(self, id: str, limit: int = 100) -> list[Said]:
+        """What was said in a case, and our answers, oldest first."""
+        query = (
+            select(case_mentions.c.mention, case_mentions.c.part, case_mentions.c.said_at, mentions.c.body)
+            .join(mentions, mentions.c.id == case_mentions.c.mention, isouter=True)
+            .where(case_mentions.c.case_id == id)
+            .order_by(case_mentions.c.said_at, case_mentions.c.mention)
+            .limit(_bounded(limit))
+        )
+        with self._db.read() as transaction:
+            return [Said(row.mention, row.part, row.said_at, _routed(row.body)) for row in transaction.run(query)]
+
+    def history(self, id: str, after: int = 0, limit: int = 100) -> list[Happening]:
+        """What happened to a case, oldest first, after event number `after`."""
+        query = select(case_events.c.seq, case_events.c.case_id, case_events.c.number, case_events.c.body)
+        query = query.where(case_events.c.case_id == id, case_events.c.number > after)
+        with self._db.read() as transaction:
+            rows = transaction.run(query.order_by(case_events.c.number).limit(_bounded(limit)))
+            return [Happening(row.seq, row.case_id, row.number, decode_event(row.body)) for row in rows]
+
+    def cases(
+        self,
+        wanted: CaseFilter | None = None,
+        order: Order = "newest",
+        after: str | None = None,
+        limit: int = 100,
+    ) -> CasePage:
+        """A page of cases; `after` is the `next` of the page before. The order by urgency wants a queue or an owner,
+        within which it is meant. Raises Unfit."""
+        wanted = wanted or CaseFilter()
+        if order == "urgency" and wanted.queue is None and wanted.owner is None:
+            raise Unfit("order", "by urgency only within one queue or of one owner")
+        limit = _bounded(limit)
+        columns: Sequence[Column[Any]] = _urgency if order == "urgency" else _age
+        query = select(cases.c.body, *columns).where(*_conditions(wanted))
+        if after is not None:
+            place = _place(after, order)
+            query = query.where(_before(place)) if order == "newest" else query.where(beyond(columns, place))
+        sorting = [column.desc() for column in columns] if order == "newest" else columns
+        with self._db.read() as transaction:
+            rows = transaction.run(query.order_by(*sorting).limit(limit + 1)).all()
+        page = rows[:limit]
+        more = _word(tuple(page[-1])[1:]) if len(rows) > limit else None
+        return CasePage(tuple(read_case(row.body) for row in page), more)
+
+    def loads(self) -> list[Load]:
+        """Every queue in which a case is open, by name."""
+        loads: list[Load] = []
+        with self._db.read() as transaction:
+            queue = transaction.run(select(func.min(cases.c.queue))).scalar()
+            while queue is not None:  # from queue to queue, so that what is closed is never read
+                if rows := transaction.run(_open_in(queue)).all():
+                    loads.append(_load(queue, rows))
+                queue = transaction.run(select(func.min(cases.c.queue)).where(cases.c.queue > queue)).scalar()
+        return loads
+
+    # ------------------------------------------------------------------- corrections
+
+    def confusion(self, since: datetime, until: datetime) -> list[Confusion]:
+        """Of the cases resolved or found to be in the wrong queue in that time: where the rules sent them and where
+        they belonged, by name. What was resolved where the rules sent it counts as right."""
+        wrong = (
+            select(corrections.c.routed_queue, corrections.c.right_queue, func.count().label("counted"))
+            .where(corrections.c.at >= since, corrections.c.at < until)
+            .group_by(corrections.c.routed_queue, corrections.c.right_queue)
+        )
+        right = (
+            select(cases.c.routed_queue, cases.c.routed_queue.label("right_queue"), func.count().label("counted"))
+            .where(cases.c.standing == Standing.CLOSED.value, cases.c.state == "resolved")
+            .where(cases.c.closed_at >= since, cases.c.closed_at < until)
+            .where(~exists().where(corrections.c.case_id == cases.c.id))
+            .group_by(cases.c.routed_queue)
+        )
+        with self._db.read() as transaction:
+            rows = [*transaction.run(wrong).all(), *transaction.run(right).all()]
+        return sorted(Confusion(row.routed_queue, row.right_queue, row.counted) for row in rows)
+
+    def corrections(self, since: datetime, until: datetime, batch: int = 500) -> Iterator[Correction]:
+        """What people said was routed wrong in that time, oldest first, to learn from; read a batch at a time. What
+        was taken back since then is not among it."""
+        order = (corrections.c.at, corrections.c.case_id)
+        query = select(corrections).where(corrections.c.at >= since, corrections.c.at < until)
+        query = query.where(corrections.c.mention.is_not(None)).order_by(*order).limit(batch)
+        page = query
+        while True:
+            with self._db.read() as transaction:
+                rows = transaction.run(page).all()
+            for row in rows:
+                yield Correction(
+                    case=row.case_id,
+                    at=row.at,
+                    actor=row.actor,
+                    routed_queue=row.routed_queue,
+                    right_queue=row.right_queue,
+                    rule=row.rule,
+                    rules_version=row.rules_version,
+                    reason=row.reason,
+                    routed=_routed(row.body),
+                )
+            if len(rows) < batch:
+                return
+            page = query.where(beyond(order, (rows[-1].at, rows[-1].case_id)))
+
+
+def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
+    equal = {
+        cases.c.queue: wanted.queue,
+        cases.c.owner: wanted.owner,
+        cases.c.author: wanted.author,
+        cases.c.brand: wanted.brand,
+        cases.c.family: wanted.family,
+        cases.c.priority: None if wanted.priority is None else wanted.priority.rank,
+    }
+    conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value is not None]
+    if wanted.states:
+        conditions.append(cases.c.state.in_([state.value for state in wanted.states]))
+    if wanted.open is not None:
+        closed = cases.c.standing == Standing.CLOSED.value
+        conditions.append(cases.c.standing < Standing.CLOSED.value if wanted.open else closed)
+    if wanted.due_before is not None:
+        conditions.append(cases.c.due < wanted.due_before)
+    if wanted.tag is not None:
+        conditions.append(exists().where(case_tags.c.case_id == cases.c.id, case_tags.c.tag == wanted.tag))
+    return conditions
+
+
+def _before(place: Sequence[Any]) -> ColumnElement[bool]:
+    """Whether a case comes after this place when the newest come first."""
+    since, id = place
+    return or_(cases.c.since < since, and_(cases.c.since == since, cases.c.id < id))
+
+
+def _bounded(limit: int) -> int:
+    return max(1, min(limit, MOST))
+
+
+def _word(place: tuple[Any, ...]) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def _place(word: str, order: Order) -> tuple[Any, ...]:
+    try:
+        place = msgspec.json.decode(urlsafe_b64decode(word + "=" * (-len(word) % 4)), type=_places[order])
+    except (ValueError, msgspec.MsgspecError):
+        raise Unfit("after", "is not the `next` of a page in this order") from None
+    return tuple(utc(it) if isinstance(it, datetime) else it for it in cast("tuple[Any, ...]", place))
+
+
+def _open_in(queue: str) -> Select[Any]:
+    counted, first = func.count().label("counted"), func.min(cases.c.due).label("first")
+    return (
+        select(cases.c.standing, cases.c.priority, counted, first)
+        .where(cases.c.queue == queue, cases.c.standing < Standing.CLOSED.value)
+        .group_by(cases.c.standing, cases.c.priority)
+    )
+
+
+def _load(queue: str, rows: Sequence[Any]) -> Load:
+    by = {standing: sum(row.counted for row in rows if row.standing == standing.value) for standing in Standing}
+    ready = [row for row in rows if row.standing == Standing.READY.value]
+    ranks = tuple(sum(row.counted for row in ready if row.priority == rank) for rank in range(4))
+    first = min((row.first for row in ready), default=NEVER)
+    return Load(
+        queue=queue,
+        ready=by[Standing.READY],
+        held=by[Standing.HELD],
+        resting=by[Standing.RESTING],
+        ready_by_rank=cast("tuple[int, int, int, int]", ranks),
+        first_due=None if first == NEVER else first,
+    )
+
+
+def _routed(body: bytes | None) -> Routed | None:
+    return cast(Routed, decode(bytes(body))) if body else None

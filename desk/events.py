@@ -1,0 +1,270 @@
+"""What can happen to a case: frozen, tagged by `kind`, each with its time and who did it.
+
+`actor` is `user:ID` or `system:WHAT`. A case is what follows from its events, in order (`desk/case.py`). Adding a kind,
+or a field with a default, keeps old events readable; anything else would need them rewritten.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from pipeline.mention import Moment, Priority
+
+
+def _kind(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag=_kind):
+    at: Moment
+    actor: str
+
+    @property
+    def kind(self) -> str:
+        """Its name on disk: `taken_over`."""
+        return str(type(self).__struct_config__.tag)
+
+
+# --------------------------------------------------------------- what customers do
+
+
+class Opened(_Event, frozen=True):
+    """A mention of nobody's case. `due` is when its first answer is due; `rule` the one that chose the queue."""
+
+    queue: str
+    author: str
+    conversation: str
+    priority: Priority
+    mention: str
+    created_at: Moment
+    brand: str | None = None
+    due: Moment | None = None
+    rule: str = ""
+    rules_version: str = ""
+    language: str = ""
+    topic: str = ""
+    family: str | None = None
+
+
+class MentionAdded(_Event, frozen=True):
+    """Its author said more before they were answered: the case is as urgent as the most urgent of it."""
+
+    mention: str
+    created_at: Moment
+    priority: Priority
+    due: Moment | None = None
+
+
+class CustomerReplied(_Event, frozen=True):
+    """Its author said more after they were answered: it is a person's turn again, by `due`."""
+
+    mention: str
+    created_at: Moment
+    priority: Priority
+    due: Moment | None = None
+
+
+class MentionRemoved(_Event, frozen=True):
+    """One of its mentions was taken back, or turned out to need nobody."""
+
+    mention: str
+
+
+class Withdrawn(_Event, frozen=True):
+    """Nothing is left to answer."""
+
+    reason: str
+
+
+class FamilyJoined(_Event, frozen=True):
+    """It belongs to a wave of near-duplicates."""
+
+    family: str
+
+
+# ------------------------------------------------------------------ who works on it
+
+
+class Claimed(_Event, frozen=True):
+    """`owner` alone may answer, under this token, until the lease runs out."""
+
+    owner: str
+    token: int
+    until: Moment
+
+
+class LeaseExtended(_Event, frozen=True):
+    """The owner is still there."""
+
+    token: int
+    until: Moment
+
+
+class LeaseExpired(_Event, frozen=True):
+    """The owner was not heard of; the case is anybody's again."""
+
+    token: int
+
+
+class Released(_Event, frozen=True):
+    """The owner gave it back."""
+
+    token: int
+
+
+class TakenOver(_Event, frozen=True):
+    """Another owner, who says why; the token of the one before is worth nothing from here on."""
+
+    owner: str
+    token: int
+    until: Moment
+    reason: str
+
+
+# ------------------------------------------------------------------- what people do
+
+
+class Transferred(_Event, frozen=True):
+    """It went to another queue, owned by nobody. `wrong_route`: it should never have come here, says the actor;
+    `rule` is the routing rule where a new decision moved it."""
+
+    queue: str
+    reason: str
+    wrong_route: bool = False
+    rule: str = ""
+    rules_version: str = ""
+
+
+class Asked(_Event, frozen=True):
+    """A question to a queue or a user; the case stays where it is."""
+
+    question: str
+    queue: str | None = None
+    user: str | None = None
+
+
+class Watched(_Event, frozen=True):
+    """`user` wants to hear of it, or (`stop`) no longer."""
+
+    user: str
+    stop: bool = False
+
+
+class Escalated(_Event, frozen=True):
+    """A lead should look."""
+
+    reason: str
+
+
+class Noted(_Event, frozen=True):
+    """For colleagues; the customer never sees it."""
+
+    text: str
+
+
+class Tagged(_Event, frozen=True):
+    """Tags put on and taken off."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class PriorityChanged(_Event, frozen=True):
+    """By a person, or by a new decision of the rules."""
+
+    priority: Priority
+    reason: str = ""
+
+
+class Snoozed(_Event, frozen=True):
+    """Not before then, unless its author says more."""
+
+    until: Moment
+
+
+class Woken(_Event, frozen=True):
+    """The snooze is over."""
+
+
+class Resolved(_Event, frozen=True):
+    """Done."""
+
+    reason: str = ""
+
+
+class Reopened(_Event, frozen=True):
+    """Not done after all."""
+
+    reason: str
+
+
+# ----------------------------------------------------------------------------- answers
+
+
+class ReplyQueued(_Event, frozen=True):
+    """An answer is on its way, under this idempotency key."""
+
+    draft: str
+    key: str
+
+
+class ReplySent(_Event, frozen=True):
+    """The platform has it, as `native_id`. `awaiting`: it asks the customer for something, so that it is their turn.
+    `key` is empty where no answer of ours was known to be on its way."""
+
+    native_id: str
+    key: str = ""
+    awaiting: bool = False
+
+
+class ReplyFailed(_Event, frozen=True):
+    """The platform refused it, in its own words."""
+
+    reason: str
+    key: str
+
+
+class AnsweredNatively(_Event, frozen=True):
+    """Somebody answered on the platform itself, not from here."""
+
+    url: str = ""
+
+
+Event = (
+    Opened
+    | MentionAdded
+    | CustomerReplied
+    | MentionRemoved
+    | Withdrawn
+    | FamilyJoined
+    | Claimed
+    | LeaseExtended
+    | LeaseExpired
+    | Released
+    | TakenOver
+    | Transferred
+    | Asked
+    | Watched
+    | Escalated
+    | Noted
+    | Tagged
+    | PriorityChanged
+    | Snoozed
+    | Woken
+    | Resolved
+    | Reopened
+    | ReplyQueued
+    | ReplySent
+    | ReplyFailed
+    | AnsweredNatively
+)
+
+encode = msgspec.json.Encoder().encode
+"""An event to the bytes that are kept."""
+
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+decode = _decoder.decode
+"""The bytes that were kept to the event."""
