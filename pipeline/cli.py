@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import dead, ingest, look, queue, route, run, setup
+from pipeline.commands import dead, ingest, look, people, privacy, queue, route, run, setup
 from pipeline.commands.common import Settings, stderr
 from pipeline.errors import ConfigError, HarkenError, Stop, Unavailable
 from pipeline.supervise import STOPPED
@@ -20,12 +20,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Social listening and response: every public mention in, tagged, routed to the person who should answer it.",
 )
-for group in (run, ingest, look, setup):
+for group in (run, ingest, look, privacy, setup):
     group.register(app)
 app.add_typer(queue.app, name="queue")
 app.add_typer(route.app, name="route")
 app.add_typer(dead.app, name="dead")
 app.add_typer(setup.topics, name="topics")
+app.add_typer(people.users, name="users")
+app.add_typer(people.tokens, name="tokens")
+app.add_typer(people.audit, name="audit")
 
 
 @app.callback()

@@ -1,0 +1,314 @@
+"""`harken customer`, `harken export`, `harken erase`: what is held on one person, to see, to hand over, to remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from glob import escape
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import structlog
+import typer
+from sqlalchemy import make_url
+
+from desk import subject_export
+from desk.audit import Audit
+from desk.customers import Customer, customer
+from desk.erasure import Erasure, known_as
+from desk.traces import Files, Survey
+from pipeline.clock import SystemClock
+from pipeline.commands.common import ago, parts, safe, show_json, stderr, stdout, table
+from pipeline.config import Config
+from pipeline.errors import ConfigError, Problem, Unavailable
+from pipeline.patience import Interrupted, patiently
+from pipeline.service import Service, stop_on_signals
+from pipeline.store.database import Database
+from pipeline.wiring import WORKERS, Parts
+from pipeline.worker import BEAT_SECS
+
+log = structlog.get_logger(__name__)
+
+SINK_PATIENCE_SECS = 30.0
+"""How long an erasure waits for sinks to take the removals."""
+
+VIA = "erase"
+"""The name under which the removal is taken in."""
+
+AuthorId = Annotated[str, typer.Argument(metavar="AUTHOR", help="source:author_id, as `harken export` and queues say.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("customer")(show_customer)
+    app.command()(export)
+    app.command()(erase)
+
+
+def show_customer(context: typer.Context, author: AuthorId, as_json: AsJson = False) -> None:
+    """Show one account's profile: what they said over time, how they felt, what was decided, how far they reach."""
+    _check(author)
+    with parts(context) as made:
+        found = customer(made.store, author, made.clock.now())
+    if found is None:
+        raise ConfigError([Problem(author, "nothing of theirs is kept", "an author is named source:author_id")])
+    if as_json:
+        show_json(msgspec.to_builtins(asdict(found)))
+        return
+    for line in _told(found):
+        stdout.print(line, highlight=False)
+
+
+def export(
+    context: typer.Context,
+    author: AuthorId,
+    out: Annotated[Path, typer.Option(help="The file to write; it must not be there yet.")],
+) -> None:
+    """Write everything that the store holds on one person to a JSON file that only you may read."""
+    _check(author)
+    with parts(context) as made:
+        document = subject_export.held_on(made.store, author, made.clock.now())
+    size = subject_export.write(document, out)
+    stdout.print(
+        f"{len(document['mentions'])} mentions and {len(document['dead_letters'])} dead letters, {size:,} bytes, "
+        f"in {safe(str(out))}; it is yours to delete: harken erase does not find it",
+        highlight=False,
+    )
+
+
+def erase(
+    context: typer.Context,
+    author: AuthorId,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    also: Annotated[
+        list[str] | None, typer.Option(help="Another word that means them: an old handle, a name (may be repeated).")
+    ] = None,
+    wait: Annotated[float, typer.Option(min=1, help="Seconds to wait for the pipeline.")] = 120.0,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a person everywhere, and prove it: exit status 1 when a trace of them is left.
+
+    Publishes a removal of the author, runs whatever role does not run already until it is applied, removes what no
+    removal reaches, then searches every table, topic and file of harken for them.
+    """
+    _check(author)
+    if as_json and not yes:
+        raise ConfigError([Problem("--json", "cannot ask whether you are sure", "say --yes")])
+    clock = SystemClock()
+    stop_on_signals(clock)
+    with parts(context, "enrich", "sinks") as made, _audit(made) as audit:
+        made.bus.apply(made.topics)
+        topics = [topic.name for topic in made.topics]
+        person = known_as(made.store, author, also or ())
+        erasure = Erasure(made.store, made.bus, topics, lambda: _files(made.config), person, audit, made.clock)
+        before = erasure.look()
+        if not as_json:
+            _show_found(author, before)
+        if not yes and not typer.confirm("Remove all of it, for good?"):
+            raise typer.Exit(1)
+        with _at_work(made) as service:
+            patiently(clock, "bus", lambda: made.intake(VIA).publish(erasure.removals()))
+            _await_roles(made, service, clock, wait)
+            owed = _await_sinks(made, erasure, service, clock)
+        renamed = erasure.finish()
+        after = erasure.look(to_the_byte=True)
+        retention = not _can_erase(made)
+    left = after.of("theirs")
+    report = {
+        "author": author,
+        "clean": not left and not owed,
+        "removed": {place: count - left.get(place, 0) for place, count in before.of("theirs").items()},
+        "ids_renamed": renamed,
+        "kept": after.of("tombstone"),
+        "said_by_others": after.of("others"),
+        "left": {place: {"count": count, "examples": after.examples[place]} for place, count in left.items()},
+        "sinks_waiting": owed,
+        "cannot_reach": _beyond_reach(made, retention),
+    }
+    log.info("a person was erased", clean=report["clean"], places=len(before.of("theirs")))
+    show_json(report) if as_json else _show(report)
+    if not report["clean"]:
+        raise typer.Exit(1)
+
+
+def _check(author: str) -> None:
+    source, _, id = author.partition(":")
+    if not source or not id:
+        raise ConfigError([Problem(author, "is not an author", "an author is named source:author_id")])
+
+
+# ------------------------------------------------------------------- the pipeline
+
+
+@contextmanager
+def _at_work(made: Parts) -> Iterator[Service]:
+    """The roles that no process has said to be at, in this one, on a clock of their own."""
+    alive = made.clock.now() - timedelta(seconds=3 * BEAT_SECS)
+    working = {worker.role for worker in made.store.workers() if worker.beat_at > alive}
+    missing = [role for role in WORKERS if role not in working]
+    service = Service(made.config, missing, SystemClock())
+    try:
+        if missing:
+            service.start()
+        yield service
+    except Interrupted as error:
+        raise Unavailable("interrupted; the removal may be on its way: run the command again") from error
+    finally:
+        service.leave()
+
+
+def _await_roles(made: Parts, service: Service, clock: SystemClock, wait: float) -> None:
+    """Each role in turn, until it has done what stood on its topic when the one before was through: later traffic
+    does not hold this up."""
+    deadline = clock.monotonic() + wait
+    for role, topic in made.inputs.items():
+        group = made.group(role)
+        ends = {number: lag.end for number, lag in made.bus.lag(group, topic).items()}
+        while any(lag.committed < ends.get(number, 0) for number, lag in made.bus.lag(group, topic).items()):
+            _go_on(service, clock)
+            if clock.monotonic() > deadline:
+                raise Unavailable(
+                    f"the role {role} has not come to the removal within {wait:g} s; it will be applied when it does. "
+                    "Nothing is proven yet: run the command again"
+                )
+            clock.wait(0.1)
+
+
+def _await_sinks(made: Parts, erasure: Erasure, service: Service, clock: SystemClock) -> dict[str, int]:
+    """Until the sinks of this configuration have what they are owed, within reason; returns what is owed still."""
+    deadline = clock.monotonic() + SINK_PATIENCE_SECS
+    here = {sink.name for sink in made.config.sinks}
+    while here & (owed := erasure.owed()).keys() and clock.monotonic() < deadline:
+        _go_on(service, clock)
+        clock.wait(0.1)
+    return owed
+
+
+def _go_on(service: Service, clock: SystemClock) -> None:
+    if service.fatal:
+        raise service.fatal
+    if clock.stopping:
+        raise Interrupted("asked to stop")
+
+
+@contextmanager
+def _audit(made: Parts) -> Iterator[Audit]:
+    database = Database(made.config.file.store.url.get_secret_value())
+    try:
+        yield Audit(database, made.clock)
+    finally:
+        database.close()
+
+
+def _can_erase(made: Parts) -> bool:
+    return made.bus.purge(made.topics[0].name, (), lambda _: False) == "now"
+
+
+# ---------------------------------------------------------------------- the files
+
+
+def _files(config: Config) -> Files:
+    """The files that the store, the bus and the sinks of this configuration have made so far on this machine."""
+    databases: list[Path] = []
+    lines: list[Path] = []
+    indexes: list[Path] = []
+    url = make_url(config.file.store.url.get_secret_value())
+    if url.get_backend_name() == "sqlite" and url.database:
+        databases.append(Path(url.database))
+    if isinstance(path := getattr(config.bus.settings, "path", None), Path):
+        databases.append(path)
+    for sink in config.sinks:
+        path = getattr(sink.settings, "path", None)
+        if isinstance(path, Path):
+            before, _, after = path.name.partition("{day}")
+            lines += sorted(path.parent.glob(f"{escape(before)}*{escape(after)}*"))
+            indexes += path.parent.glob(f".{escape(before)}index{escape(after)}.sqlite3")
+    lines = [path for path in lines if path.is_file() and path not in indexes]
+    return Files([path for path in databases if path.is_file()], lines, indexes)
+
+
+def _beyond_reach(made: Parts, retention: bool) -> list[str]:
+    said = []
+    if retention:
+        hours = made.config.file.topics.retention_hours
+        said.append(
+            "Kafka: the records, and the removal with the author's id, stay on "
+            f"{', '.join(topic.name for topic in made.topics)} until their retention ({hours:g} h, and up to a day "
+            "until a segment is closed) deletes them"
+        )
+    if make_url(made.config.file.store.url.get_secret_value()).get_backend_name() != "sqlite":
+        said.append("PostgreSQL: deleted rows stay in its files until VACUUM, and in its archived log; run VACUUM now")
+    said += [
+        f"sink {sink.name}: it got the removal; whoever is behind it has to obey it"
+        for sink in made.config.sinks
+        if not isinstance(getattr(sink.settings, "path", None), Path)
+    ]
+    return [*said, "backups, exports, log files, your shell's history, and the platform itself"]
+
+
+# ------------------------------------------------------------------------ showing
+
+
+def _show_found(author: str, before: Survey) -> None:
+    found = before.of("theirs")
+    if not found:
+        stdout.print(f"Nothing of {safe(author)} is held; what comes later will be kept out.", highlight=False)
+        return
+    grid = table("held on them", ">records")
+    for place, count in found.items():
+        grid.add_row(safe(place), f"{count:,}")
+    stdout.print(grid)
+
+
+def _show(report: dict[str, Any]) -> None:
+    grid = table("removed from", ">records", title="")
+    for place, count in report["removed"].items():
+        grid.add_row(safe(place), f"{count:,}")
+    stdout.print(grid)
+    if report["ids_renamed"]:
+        stdout.print(f"{report['ids_renamed']} post ids that named the account were replaced in the ledger")
+    if report["kept"]:
+        stdout.print("Kept: one tombstone with the author's id, the reason and the time; it keeps late copies out")
+    for place, count in report["said_by_others"].items():
+        stdout.print(f"Said by others, who name them: {count:,} in {safe(place)}", highlight=False)
+    for line in report["cannot_reach"]:
+        stdout.print(f"Out of reach: {safe(line)}", highlight=False)
+    for place, found in report["left"].items():
+        examples = ", ".join(safe(one) for one in found["examples"])
+        stderr.print(f"[red]LEFT[/red] {found['count']:,} in {safe(place)}: {examples}", highlight=False)
+    for sink, count in report["sinks_waiting"].items():
+        stderr.print(f"[red]LEFT[/red] sink {safe(sink)} has yet to take {count} removal(s)", highlight=False)
+    if report["clean"]:
+        stdout.print("[green]No trace is left[/green] in any table, topic or file that was searched.")
+    else:
+        stderr.print("Not all is gone. When the cause is mended, run the command again.")
+
+
+def _told(found: Customer) -> Iterator[str]:
+    author = found.author
+    by = " ".join(dict.fromkeys(filter(None, (author.name, author.handle and f"@{author.handle.lstrip('@')}"))))
+    yield f"[bold]{safe(found.id)}[/bold] {safe(by)}" + (" (verified)" if author.verified else "")
+    yield f"{found.mentions:,} mentions from {found.first_at:%Y-%m-%d} to {found.last_at:%Y-%m-%d}"
+    followers = "unknown" if found.followers is None else f"{found.followers:,}"
+    yield f"reach up to {found.reach:,} people, followers {followers}, advocate score {found.advocate:+d} of 100"
+    if found.sentiment is not None:
+        trend = "" if found.trend is None else f", {found.trend:+.2f} from the earlier half to the later"
+        yield f"sentiment {found.sentiment:+.2f}{trend}"
+    for label, counts in (("wanted", found.intents), ("queues", found.queues), ("filtered", found.filtered)):
+        if counts:
+            yield f"{label}: " + ", ".join(f"{safe(name)} {count:,}" for name, count in counts.items())
+    for month in found.months[-12:]:
+        felt = "" if month.sentiment is None else f", sentiment {month.sentiment:+.2f}"
+        yield f"  {month.month}  {month.mentions:,} mentions{felt}"
+    yield "[bold]Last decisions[/bold]"
+    for one in found.last:
+        goes = one.decision.queue or f"filtered: {one.decision.filtered}"
+        yield f"  {_day(one.created_at)}  {safe(one.mention, 60)}  {safe(goes)} by {safe(one.decision.rule)}"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d} ({ago(moment)})"
