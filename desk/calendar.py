@@ -123,6 +123,8 @@ class Calendar:
     def open_stretches(self, start: datetime, end: datetime) -> Iterator[Stretch]:
         """The open time between the two, piece by piece; the pieces sum up to `between`."""
         since, until = max(_ticks(start), 0), _ticks(end)
+        if until <= since:
+            return
         for number in range(_year_of(since), min(_year_of(until), LAST_YEAR) + 1):
             year = self._year(number)
             for index in range(bisect_right(year.ends, since), len(year.starts)):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import dead, ingest, look, people, privacy, queue, route, run, setup
+from pipeline.commands import case, dead, ingest, look, people, privacy, queue, route, run, setup
 from pipeline.commands.common import Settings, stderr
 from pipeline.errors import ConfigError, HarkenError, Stop, Unavailable
 from pipeline.supervise import STOPPED
@@ -23,6 +23,7 @@ app = typer.Typer(
 for group in (run, ingest, look, privacy, setup):
     group.register(app)
 app.add_typer(queue.app, name="queue")
+app.add_typer(case.app, name="case")
 app.add_typer(route.app, name="route")
 app.add_typer(dead.app, name="dead")
 app.add_typer(setup.topics, name="topics")

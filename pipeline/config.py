@@ -96,6 +96,14 @@ class WorkerSettings(Settings):
     processes: dict[str, Annotated[int, Field(ge=1, le=64)]] = {}
 
 
+class DeskSettings(Settings):
+    """How mentions make cases, and how long a claim lasts without a sign of life."""
+
+    join_hours: float = Field(24, ge=0)
+    reopen_hours: float = Field(72, ge=0)
+    lease_secs: float = Field(300, ge=10, le=86_400)
+
+
 class HttpSettings(Settings):
     """Where each process shows /metrics, /healthz and /readyz; port 0 lets the system choose."""
 
@@ -122,6 +130,7 @@ class File(Settings):
     routing: RoutingSettings = RoutingSettings()
     sinks: dict[str, dict[str, Any]] = {}
     worker: WorkerSettings = WorkerSettings()
+    desk: DeskSettings = DeskSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
 

@@ -16,6 +16,7 @@ from pipeline.mention import Decision, Enriched, Mention, Removal, Routed, Tags
 from pipeline.metrics import DECISIONS, PURGED_SECONDS, QUEUED_SECONDS
 from pipeline.ports import Bus, Clock, Record
 from pipeline.store import DeadLetter, Store
+from pipeline.store.deliveries import Also
 from pipeline.worker import Outcome
 
 log = structlog.get_logger(__name__)
@@ -89,10 +90,20 @@ class RouteHandler:
 
 
 class DeliverHandler:
-    """mentions.routed to the store: queues, ledger, and the outbox of every sink, in one transaction a batch."""
+    """mentions.routed to the store: queues, ledger, and the outbox of every sink, in one transaction a batch, in which
+    `also` (the desk's cases) has its part."""
 
-    def __init__(self, store: Store, bus: Bus, topics: Sequence[str], sinks: Sequence[str], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        topics: Sequence[str],
+        sinks: Sequence[str],
+        clock: Clock,
+        also: Also | None = None,
+    ) -> None:
         self._store = store
+        self._also = also
         self._bus = bus
         self._topics = topics
         self._sinks = sinks
@@ -108,7 +119,9 @@ class DeliverHandler:
 
     def _settle(self, items: Sequence[Any]) -> None:
         removals = [item for item in items if isinstance(item, Removal)]
-        delivered = self._store.deliver([item for item in items if isinstance(item, Routed)], removals, self._sinks)
+        delivered = self._store.deliver(
+            [item for item in items if isinstance(item, Routed)], removals, self._sinks, self._also
+        )
         now = self._clock.now()
         for item in items:
             if isinstance(item, Routed) and item.decision.queue and item.mention.collected_at:

@@ -28,6 +28,9 @@ LEAVE_SECS = 9.0
 
 LAG_SECS = 5.0
 
+SWEEP_SECS = 5.0
+"""How often leases that have lapsed and cases that have slept are looked for."""
+
 
 class Service:
     """Runs roles. `run` returns when all have finished or the clock is stopped, and raises the Stop that ended it."""
@@ -70,6 +73,7 @@ class Service:
             if role in WORKERS:
                 self._start_worker(role)
             if role == "deliver":
+                self._spawn("leases", self._sweep_leases)
                 for dispatcher in self.parts.dispatchers():
                     self._spawn(f"sink-{dispatcher.name}", dispatcher.run)
             if role == "collect":
@@ -114,6 +118,10 @@ class Service:
         supervisor.run()
         if supervisor.refused:
             self._refused[source.name] = supervisor.refused
+
+    def _sweep_leases(self) -> None:
+        while not self._clock.wait(SWEEP_SECS):
+            patiently(self._clock, "store", self.parts.cases.sweep)
 
     def _spawn(self, name: str, target: Callable[[], None]) -> None:
         def guarded() -> None:

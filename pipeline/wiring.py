@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 
+from desk.cases import Cases
+from desk.hearing import CaseSettings
 from pipeline import roles
 from pipeline.collect import Intake, Supervisor
 from pipeline.config import Config, Source
@@ -16,6 +18,7 @@ from pipeline.ledger import Ledger, read_ledger
 from pipeline.outbox import Dispatcher
 from pipeline.ports import Bus, Clock, Context, Sink, StageContext, Topic
 from pipeline.store import Store
+from pipeline.store.database import Database
 from pipeline.worker import Output, Worker
 from routing.router import Router
 from routing.rules import Rules, load
@@ -49,6 +52,17 @@ class Parts:
         store = Store(self.config.file.store.url.get_secret_value(), self.clock)
         self._closing.append(store.close)
         return store
+
+    @cached_property
+    def cases(self) -> Cases:
+        """The cases, in the store's database."""
+        database = Database(self.config.file.store.url.get_secret_value())
+        self._closing.append(database.close)
+        desk = self.config.file.desk
+        settings = CaseSettings(
+            join_hours=desk.join_hours, reopen_hours=desk.reopen_hours, lease_seconds=desk.lease_secs
+        )
+        return Cases(database, self.clock, settings)
 
     @cached_property
     def rules(self) -> Rules:
@@ -100,7 +114,10 @@ class Parts:
         else:
             names = [topic.name for topic in self.topics]
             sinks = [sink.name for sink in self.config.sinks]
-            handle, target = roles.DeliverHandler(self.store, self.bus, names, sinks, self.clock), ""
+            handle, target = (
+                roles.DeliverHandler(self.store, self.bus, names, sinks, self.clock, self.cases.take_in),
+                "",
+            )
         output = Output(self.bus.producer(), target) if target else None
         consumer = self.bus.consumer(self.group(role), [self.inputs[role]], member)
         return Worker(role, consumer, handle, output, self.store, self.config.file.worker, self.clock)

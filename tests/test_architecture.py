@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline.bus": CORE | {"pipeline.bus", "pipeline.clock"},
     "pipeline.store": CORE | {"pipeline.codec", "pipeline.store"},
     "pipeline.ledger": CORE | {"pipeline.store"},
-    "pipeline.wiring": {"pipeline", "routing", "enrich"},
+    "pipeline.wiring": {"pipeline", "routing", "enrich", "desk"},
     "pipeline.commands": {"pipeline", "routing", "desk"},
     "pipeline.cli": {"pipeline"},
     "pipeline": {"pipeline"},

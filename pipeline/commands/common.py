@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from rich.table import Table
 from pipeline import config as configuration
 from pipeline.clock import SystemClock
 from pipeline.config import Config
+from pipeline.errors import ConfigError, Problem
 from pipeline.logs import configure
 from pipeline.wiring import Parts
 
@@ -105,3 +107,14 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
     else:
         text = f"{seconds:.0f} s"
     return f"{text} ago" if past else f"in {text}"
+
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def span(text: str, option: str) -> timedelta:
+    """`90m`, `24h`, `7d` or `2w` as a span of time; `option` is named where it is none."""
+    match = re.fullmatch(r"(\d{1,6})([mhdw])", text)
+    if not match:
+        raise ConfigError([Problem(f"{option} {text}", "is not a span of time", "for example 24h or 7d")])
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -9,12 +9,16 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
+from pipeline.commands.case import take_next
 from pipeline.commands.common import ago, parts, safe, show_json, stdout
 from pipeline.errors import ConfigError, Problem
 from pipeline.mention import Routed
 from pipeline.registry import suggestion
 
 app = typer.Typer(no_args_is_help=True, help="The queues.")
+
+
+app.command("next")(take_next)
 
 
 @app.command("list")

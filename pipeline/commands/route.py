@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.commands.common import parts, safe, show_json, stdout, table
-from pipeline.errors import ConfigError, Problem
+from pipeline.commands.common import parts, safe, show_json, span, stdout, table
 from routing import rules as routing_rules
 from routing.cases import run_cases
 from routing.diff import diff as compare
@@ -19,29 +17,19 @@ from routing.router import Router
 
 app = typer.Typer(no_args_is_help=True, help="Routing rules: test them, and see what they would move.")
 
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def since(text: str) -> timedelta:
-    """`90m`, `24h`, `7d` or `2w` as a span."""
-    match = re.fullmatch(r"(\d{1,6})([mhdw])", text)
-    if not match:
-        raise ConfigError([Problem(f"--since {text}", "is not a span of time", "for example 24h or 7d")])
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
-
 
 @app.command()
 def diff(
     context: typer.Context,
     rules: Annotated[Path, typer.Option(help="The new rules.")],
-    span: Annotated[str, typer.Option("--since", help="How far back, for example 24h or 7d.")] = "7d",
+    text: Annotated[str, typer.Option("--since", help="How far back, for example 24h or 7d.")] = "7d",
     brand: Annotated[str | None, typer.Option(help="Only this brand's mentions.")] = None,
     examples: Annotated[int, typer.Option(min=0, max=50, help="Examples shown of each move.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Route stored mentions again by new rules and print what would move. Nothing is moved."""
     router = Router(routing_rules.load(rules))
-    begin = datetime.now(UTC) - since(span)
+    begin = datetime.now(UTC) - span(text, "--since")
     with parts(context) as made:
         found = compare(made.store.history(begin, brand), router, examples)
     if as_json:

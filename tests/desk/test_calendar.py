@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from desk.calendar import Calendar, Holiday, Hours, NoOpenHours
+from desk.calendar_settings import calendar_from
 from tests.desk.weeks import calendars, moments, spans
 
 NINE_TO_FIVE = (Hours(9 * 3600, 17 * 3600),)
@@ -55,6 +56,12 @@ def test_open_time_adds_up(calendar: Calendar, one: datetime, other: datetime, t
     pieces = list(calendar.open_stretches(start, end))
     assert sum((piece.end - piece.start for piece in pieces), timedelta(0)) == whole
     assert all(start <= piece.start < piece.end <= end for piece in pieces)
+
+
+def test_no_time_holds_no_open_stretch() -> None:
+    always = calendar_from("always", {"timezone": "UTC", "hours": "always"})
+    noon = datetime(2026, 3, 29, 12, tzinfo=UTC)
+    assert list(always.open_stretches(noon, noon)) == []
 
 
 @settings(max_examples=40, deadline=None)

@@ -35,7 +35,7 @@ def test_the_shipped_configuration_is_valid_without_any_variable() -> None:
 def test_the_shipped_configuration_shows_the_defaults() -> None:
     shown = File.model_validate(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
     defaults = File()
-    for name in ("topics", "store", "routing", "worker", "http", "log", "enrich"):
+    for name in ("topics", "store", "routing", "worker", "desk", "http", "log", "enrich"):
         assert getattr(shown, name) == getattr(defaults, name), name
 
 
