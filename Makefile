@@ -36,11 +36,11 @@ check: .venv/.developing ## lint and types
 test: .venv/.developing ## every test but those of test-servers
 	@deploy/system-packages java:default-jre-headless mvn:maven
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python deploy/kafka/broker.py fetch; fi
-	$(BIN)/pytest --ignore tests/servers --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --ignore tests/servers --ignore tests/faults --numprocesses 2 --dist worksteal
 
-test-servers: .venv/.developing ## tests against third-party servers
-	@deploy/system-packages nginx:nginx
-	$(BIN)/pytest tests/servers
+test-servers: .venv/.developing ## tests against third-party servers, and what happens when they are stopped
+	@deploy/system-packages nginx:nginx java:default-jre-headless mvn:maven
+	$(BIN)/pytest tests/servers tests/faults
 
 # In an environment of their own: Quix Streams wants an older pydantic than harken.
 var/bench/rivals/.installed: benchmarks/loops/rivals.txt

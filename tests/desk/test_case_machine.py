@@ -227,4 +227,4 @@ class CaseMachine(RuleBasedStateMachine):
 
 
 TestCaseMachine = pytest.mark.filterwarnings("default")(CaseMachine.TestCase)
-TestCaseMachine.settings = settings(max_examples=60, stateful_step_count=30)
+TestCaseMachine.settings = settings(max_examples=40, stateful_step_count=30)

@@ -133,7 +133,7 @@ policies = st.builds(
 laters = st.integers(0, 10_000).map(lambda minutes: minutes * MINUTE)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(policies, histories(), laters)
 def test_a_clock_is_never_due_before_it_started_and_counts_what_it_says(
     rules: Policy, history: list[Event], later: timedelta
@@ -151,7 +151,7 @@ def test_a_clock_is_never_due_before_it_started_and_counts_what_it_says(
         assert all("\n" not in line for line in why(clock))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(policies, histories(), laters, laters)
 def test_a_clock_never_runs_backwards(rules: Policy, history: list[Event], later: timedelta, more: timedelta) -> None:
     now = history[-1].at + later
@@ -161,7 +161,7 @@ def test_a_clock_never_runs_backwards(rules: Policy, history: list[Event], later
         assert before.due == after.due
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(policies, histories())
 def test_more_reasons_to_pause_never_make_a_clock_due_earlier(rules: Policy, history: list[Event]) -> None:
     reopened = "restart" if rules.restart else "continue"

@@ -83,7 +83,7 @@ ONCE: list[Step] = [
 steps = st.lists(deliveries() | deliveries() | pages() | burials() | st.sampled_from(ONCE), max_size=12)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_the_ledger_balances_with_one_column_for_each_mention(store: Store, steps: list[Step]) -> None:
     empty(store)
@@ -107,7 +107,7 @@ def test_the_ledger_balances_with_one_column_for_each_mention(store: Store, step
     assert (lost.total.in_flight, lost.total.missing) == (0, total.in_flight)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps, last=deliveries() | pages() | burials())
 def test_doing_it_again_changes_nothing(store: Store, steps: list[Step], last: Step) -> None:
     empty(store)
@@ -118,7 +118,7 @@ def test_doing_it_again_changes_nothing(store: Store, steps: list[Step], last: S
     assert dump(store) == before
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_what_was_removed_is_in_no_table(store: Store, steps: list[Step]) -> None:
     empty(store)
