@@ -99,6 +99,7 @@ class WorkerSettings(Settings):
 class DeskSettings(Settings):
     """How mentions make cases, and how long a claim lasts without a sign of life."""
 
+    cases: bool = False
     join_hours: float = Field(24, ge=0)
     reopen_hours: float = Field(72, ge=0)
     lease_secs: float = Field(300, ge=10, le=86_400)

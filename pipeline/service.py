@@ -73,7 +73,8 @@ class Service:
             if role in WORKERS:
                 self._start_worker(role)
             if role == "deliver":
-                self._spawn("leases", self._sweep_leases)
+                if self.parts.config.file.desk.cases:
+                    self._spawn("leases", self._sweep_leases)
                 for dispatcher in self.parts.dispatchers():
                     self._spawn(f"sink-{dispatcher.name}", dispatcher.run)
             if role == "collect":

@@ -114,8 +114,9 @@ class Parts:
         else:
             names = [topic.name for topic in self.topics]
             sinks = [sink.name for sink in self.config.sinks]
+            also = self.cases.take_in if self.config.file.desk.cases else None
             handle, target = (
-                roles.DeliverHandler(self.store, self.bus, names, sinks, self.clock, self.cases.take_in),
+                roles.DeliverHandler(self.store, self.bus, names, sinks, self.clock, also),
                 "",
             )
         output = Output(self.bus.producer(), target) if target else None

@@ -149,6 +149,8 @@ def _desk(context: typer.Context, name: str, action: str = "cases.work") -> Iter
     if not name:
         raise ConfigError([Problem("--as", "who works?", "name an account, or set HARKEN_USER; harken users list")])
     with parts(context) as made:
+        if not made.config.file.desk.cases:
+            raise ConfigError([Problem("desk.cases", "cases are switched off", "set it to true and restart deliver")])
         database = Database(made.config.file.store.url.get_secret_value())
         try:
             account = Accounts(database, made.clock).user_named(name)

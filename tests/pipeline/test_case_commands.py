@@ -16,7 +16,7 @@ PASSWORD = "a long enough phrase for tests\n"  # noqa: S105 - it guards nothing
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with three mentions ingested and three accounts, to be copied."""
-    made = Shell(tmp_path_factory.mktemp("prepared"))
+    made = Shell(tmp_path_factory.mktemp("prepared"), desk={"cases": True})
     said = [
         line("1", "acme lost my parcel and nobody answers", author="kim"),
         line("2", "acme: still no reply, awful", author="kim", parent="1", conversation="1"),
@@ -34,7 +34,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def shell(prepared: Path, tmp_path: Path) -> Shell:
     shutil.copytree(prepared, tmp_path / "own")
-    return Shell(tmp_path / "own")
+    return Shell(tmp_path / "own", desk={"cases": True})
 
 
 def test_a_case_is_taken_worked_and_closed(shell: Shell) -> None:
@@ -72,6 +72,11 @@ def test_a_take_over_and_a_rest_stand_in_the_log(shell: Shell) -> None:
     shell.run("case", "release", case, "--as", "ana", status=1)
     assert "snoozed" in shell.run("case", "snooze", case, "4h", "--as", "ben")
     assert "TakenOver" in shell.run("case", "show", case)
+
+
+def test_where_cases_are_switched_off_it_says_so(shell: Shell) -> None:
+    shell.configure()
+    assert "desk.cases" in shell.run("queue", "next", "service", "--as", "ana", status=2)
 
 
 def test_only_an_account_with_the_permission_works(shell: Shell) -> None:
