@@ -54,15 +54,20 @@ class Parts:
         return store
 
     @cached_property
-    def cases(self) -> Cases:
-        """The cases, in the store's database."""
+    def database(self) -> Database:
+        """The store's database, for what the desk keeps in it."""
         database = Database(self.config.file.store.url.get_secret_value())
         self._closing.append(database.close)
+        return database
+
+    @cached_property
+    def cases(self) -> Cases:
+        """The cases, in the store's database."""
         desk = self.config.file.desk
         settings = CaseSettings(
             join_hours=desk.join_hours, reopen_hours=desk.reopen_hours, lease_seconds=desk.lease_secs
         )
-        return Cases(database, self.clock, settings)
+        return Cases(self.database, self.clock, settings)
 
     @cached_property
     def rules(self) -> Rules:
@@ -115,10 +120,7 @@ class Parts:
             names = [topic.name for topic in self.topics]
             sinks = [sink.name for sink in self.config.sinks]
             also = self.cases.take_in if self.config.file.desk.cases else None
-            handle, target = (
-                roles.DeliverHandler(self.store, self.bus, names, sinks, self.clock, also),
-                "",
-            )
+            handle, target = roles.DeliverHandler(self.store, self.bus, names, sinks, self.clock, also), ""
         output = Output(self.bus.producer(), target) if target else None
         consumer = self.bus.consumer(self.group(role), [self.inputs[role]], member)
         return Worker(role, consumer, handle, output, self.store, self.config.file.worker, self.clock)

@@ -22,7 +22,6 @@ from desk.handling import By
 from desk.roles import allowed
 from pipeline.commands.common import ago, parts, safe, show_json, span, stdout, table
 from pipeline.errors import ConfigError, HarkenError, Problem
-from pipeline.store.database import Database
 
 app = typer.Typer(no_args_is_help=True, help="Cases: what one author says in one conversation, with one owner.")
 
@@ -151,11 +150,7 @@ def _desk(context: typer.Context, name: str, action: str = "cases.work") -> Iter
     with parts(context) as made:
         if not made.config.file.desk.cases:
             raise ConfigError([Problem("desk.cases", "cases are switched off", "set it to true and restart deliver")])
-        database = Database(made.config.file.store.url.get_secret_value())
-        try:
-            account = Accounts(database, made.clock).user_named(name)
-        finally:
-            database.close()
+        account = Accounts(made.database, made.clock).user_named(name)
         if account is None or account.disabled_at is not None:
             raise ConfigError([Problem("--as", "no active account has this name", "harken users list")])
         if action not in allowed(account.roles):
