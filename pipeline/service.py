@@ -101,6 +101,13 @@ class Service:
         """What ended a role for good, if anything did."""
         return self._fatal
 
+    def stop_if_asked(self) -> None:
+        """Raise what ended a role for good, or Interrupted when the process was asked to stop: for who waits here."""
+        if self._fatal:
+            raise self._fatal
+        if self._clock.stopping:
+            raise Interrupted("asked to stop")
+
     def _start_worker(self, role: str) -> None:
         member = f"{role}-{self._slot}" if self._slot else None
         worker = patiently(self._clock, "bus", lambda: self.parts.worker(role, member))

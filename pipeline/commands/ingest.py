@@ -95,12 +95,12 @@ def _complete(service: Service, connector: Any, name: str, clock: SystemClock, *
                 intake.take(page)
                 sources.update(item.source for item in page.items if not isinstance(item, Rejection))
                 bar.update(reading, completed=intake.read)
-                _stop_if_asked(service, clock)
+                service.stop_if_asked()
         bar.update(reading, total=intake.read)
         arriving = bar.add_task("arriving", total=None)
         while waiting := sum(records for _, records in patiently(clock, "bus", parts.lag)):
             bar.update(arriving, description=f"{waiting} records on their way")
-            _stop_if_asked(service, clock)
+            service.stop_if_asked()
             clock.wait(0.1)
         _wait_for_sinks(service, clock)
     ledger = patiently(clock, "store", parts.ledger)
@@ -114,7 +114,7 @@ def _wait_for_sinks(service: Service, clock: SystemClock) -> None:
             if clock.monotonic() > deadline:
                 stderr.print(f"sink {sink.name}: not all delivered yet; `harken run deliver` goes on with it")
                 break
-            _stop_if_asked(service, clock)
+            service.stop_if_asked()
             clock.wait(0.1)
 
 
@@ -124,13 +124,6 @@ def _figures(ledger: Ledger, sources: set[str]) -> dict[str, Any]:
     found = [figures for source, figures in ledger.as_json()["sources"].items() if source in sources]
     sums: dict[str, Any] = {column: sum(figures[column] for figures in found) for column in columns}
     return sums | {"balanced": all(figures["balanced"] for figures in found)}
-
-
-def _stop_if_asked(service: Service, clock: SystemClock) -> None:
-    if service.fatal:
-        raise service.fatal
-    if clock.stopping:
-        raise Interrupted("asked to stop")
 
 
 def _mapping(pairs: list[str]) -> dict[str, str]:

@@ -169,7 +169,7 @@ def _await_roles(made: Parts, service: Service, clock: SystemClock, wait: float)
         group = made.group(role)
         ends = {number: lag.end for number, lag in made.bus.lag(group, topic).items()}
         while any(lag.committed < ends.get(number, 0) for number, lag in made.bus.lag(group, topic).items()):
-            _go_on(service, clock)
+            service.stop_if_asked()
             if clock.monotonic() > deadline:
                 raise Unavailable(
                     f"the role {role} has not come to the removal within {wait:g} s; it will be applied when it does. "
@@ -183,16 +183,9 @@ def _await_sinks(made: Parts, erasure: Erasure, service: Service, clock: SystemC
     deadline = clock.monotonic() + SINK_PATIENCE_SECS
     here = {sink.name for sink in made.config.sinks}
     while here & (owed := erasure.owed()).keys() and clock.monotonic() < deadline:
-        _go_on(service, clock)
+        service.stop_if_asked()
         clock.wait(0.1)
     return owed
-
-
-def _go_on(service: Service, clock: SystemClock) -> None:
-    if service.fatal:
-        raise service.fatal
-    if clock.stopping:
-        raise Interrupted("asked to stop")
 
 
 @contextmanager
