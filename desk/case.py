@@ -51,8 +51,9 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `author` is `source:author_id`. `routed_queue` is where the rule sent it. `mentions` counts what is left of what
     was said. `due` is when the next answer is due by the rules (None: none is, or it was given). `owner`, `token` and
-    `until` are the lease on its author; `token` stays when the lease ends. `pending` are the keys of answers on their
-    way. Moments of the customer are theirs (`since`, `last_said_at`), the others ours.
+    `until` are the lease on its author; `token` stays when the lease ends. `lead` is the case of its wave that is
+    worked in its stead: until that is done with, or its author says more, it rests. `pending` are the keys of answers on
+    their way. Moments of the customer are theirs (`since`, `last_said_at`), the others ours.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
     language: str = ""
     topic: str = ""
     family: str | None = None
+    lead: str | None = None
     mentions: int = 1
     due: Moment | None = None
     owner: str | None = None
@@ -97,7 +99,7 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether anybody may take it, somebody has it, it rests, or it is closed."""
         if self.state in CLOSED:
             return Standing.CLOSED
-        if self.state in _RESTING:
+        if self.state in _RESTING or (self.lead and self.owner is None):
             return Standing.RESTING
         return Standing.READY if self.owner is None else Standing.HELD
 
@@ -123,6 +125,7 @@ def opened(id: str, event: events.Opened) -> Case:
         language=event.language,
         topic=event.topic,
         family=event.family,
+        lead=event.lead,
         due=event.due,
         opened_at=event.at,
         since=event.created_at,
@@ -164,6 +167,8 @@ def apply(case: Case, event: Event) -> Case:
             return _at_work(replace(case, closed_at=None, reopenings=more, wakes_at=None))
         case events.FamilyJoined():
             return replace(case, family=event.family)
+        case events.Freed():
+            return replace(case, lead=None)
         case events.Claimed() | events.TakenOver():
             return _led(case, event.owner, event.until, token=event.token)
         case events.LeaseExtended():
@@ -196,7 +201,7 @@ def apply(case: Case, event: Event) -> Case:
             return _answered(case, event.at, State.WAITING if event.awaiting else State.REPLIED)
         case events.AnsweredNatively():
             return _answered(case, event.at, State.REPLIED)
-        case _:  # Noted, Asked: told, and nothing follows; Opened comes once
+        case _:  # Noted, Asked, Warned, drafts: told, and nothing follows; Opened comes once
             return case
 
 

@@ -31,7 +31,8 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
 
 
 class Opened(_Event, frozen=True):
-    """A mention of nobody's case. `due` is when its first answer is due; `rule` the one that chose the queue."""
+    """A mention of nobody's case. `due` is when its first answer is due; `rule` the one that chose the queue; `lead`
+    the case of its wave that is worked in its stead."""
 
     queue: str
     author: str
@@ -46,6 +47,7 @@ class Opened(_Event, frozen=True):
     language: str = ""
     topic: str = ""
     family: str | None = None
+    lead: str | None = None
 
 
 class MentionAdded(_Event, frozen=True):
@@ -82,6 +84,12 @@ class FamilyJoined(_Event, frozen=True):
     """It belongs to a wave of near-duplicates."""
 
     family: str
+
+
+class Freed(_Event, frozen=True):
+    """It is no longer worked through another case of its wave, but by itself."""
+
+    reason: str
 
 
 # ------------------------------------------------------------------ who works on it
@@ -189,9 +197,10 @@ class Woken(_Event, frozen=True):
 
 
 class Resolved(_Event, frozen=True):
-    """Done."""
+    """Done. `lead` is the case of its wave whose answer settled it."""
 
     reason: str = ""
+    lead: str | None = None
 
 
 class Reopened(_Event, frozen=True):
@@ -200,7 +209,50 @@ class Reopened(_Event, frozen=True):
     reason: str
 
 
+# ---------------------------------------------------------------------- service levels
+
+
+class Warned(_Event, frozen=True):
+    """A promise is in danger: `alarm` is its key (`desk/service_levels.py`), `due` when it breaks."""
+
+    alarm: str
+    due: Moment
+
+
+class Breached(_Event, frozen=True):
+    """A promise was broken at `due`."""
+
+    alarm: str
+    due: Moment
+
+
 # ----------------------------------------------------------------------------- answers
+
+
+class DraftSubmitted(_Event, frozen=True):
+    """An answer waits for somebody's approval."""
+
+    draft: str
+
+
+class DraftApproved(_Event, frozen=True):
+    """It may be sent."""
+
+    draft: str
+
+
+class DraftRejected(_Event, frozen=True):
+    """It goes back to who wrote it."""
+
+    draft: str
+    reason: str
+
+
+class DraftWithdrawn(_Event, frozen=True):
+    """What it answers is gone, or was answered otherwise."""
+
+    draft: str
+    reason: str
 
 
 class ReplyQueued(_Event, frozen=True):
@@ -239,6 +291,7 @@ Event = (
     | MentionRemoved
     | Withdrawn
     | FamilyJoined
+    | Freed
     | Claimed
     | LeaseExtended
     | LeaseExpired
@@ -255,6 +308,12 @@ Event = (
     | Woken
     | Resolved
     | Reopened
+    | Warned
+    | Breached
+    | DraftSubmitted
+    | DraftApproved
+    | DraftRejected
+    | DraftWithdrawn
     | ReplyQueued
     | ReplySent
     | ReplyFailed

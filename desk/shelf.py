@@ -86,7 +86,8 @@ def save(transaction: Transaction, dossiers: Iterable[Dossier], before: Mapping[
         changed |= {case.id: case for case, _ in dossier.news}
         if dossier.lease != before[dossier.lease.author]:
             leases.append(dossier.lease)
-    transaction.insert(case_events, [_event_row(case, event) for case, event in news], "seq")
+    if news:
+        transaction.insert(case_events, [_event_row(case, event, transaction.number) for case, event in news], "seq")
     transaction.insert(cases, [_case_row(changed[id]) for id in sorted(changed)], "id", update=_case_columns)
     for case, event in news:
         if isinstance(event, events.Tagged):
@@ -108,8 +109,9 @@ def _read_cases(transaction: Transaction, *conditions: ColumnElement[bool]) -> l
     return [read_case(body) for body in transaction.run(select(cases.c.body).where(*conditions)).scalars()]
 
 
-def _event_row(case: Case, event: Event) -> dict[str, Any]:
+def _event_row(case: Case, event: Event, xid: int) -> dict[str, Any]:
     return {
+        "xid": xid,
         "case_id": case.id,
         "number": case.version,
         "kind": event.kind,

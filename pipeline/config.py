@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 
 from pipeline import registry
 from pipeline.errors import ConfigError, Problem
-from pipeline.ports import Brand, FromEnvironment, Settings
+from pipeline.ports import Brand, FromEnvironment, Secret, Settings
 
 T = TypeVar("T", bound=Settings)
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -96,13 +96,59 @@ class WorkerSettings(Settings):
     processes: dict[str, Annotated[int, Field(ge=1, le=64)]] = {}
 
 
+class QueueSettings(Settings):
+    """How one queue is worked. `service_level` names one of `desk.service_levels`; `assign` says whether people take
+    cases (`pull`) or are given them (`push`); `approval` whose drafts somebody else must approve: nobody's but those of
+    people who may not send (`draft_only`), or everybody's (`always`)."""
+
+    service_level: str | None = None
+    assign: Literal["pull", "push"] = "pull"
+    approval: Literal["draft_only", "always"] = "draft_only"
+
+
+class CrmSettings(Settings):
+    """Where customers' value and segment come from: a CSV file, or a query on a database. Its columns are `account`
+    (`source:author_id` or `source:@handle`), `segment`, `value` and, optionally, `person`."""
+
+    csv: Path | None = None
+    url: SecretStr | None = None
+    query: str | None = None
+    refresh_minutes: float = Field(60, ge=1)
+
+
 class DeskSettings(Settings):
-    """How mentions make cases, and how long a claim lasts without a sign of life."""
+    """How mentions make cases, how cases are worked, and what is promised to customers."""
 
     cases: bool = False
     join_hours: float = Field(24, ge=0)
     reopen_hours: float = Field(72, ge=0)
+    wave_hours: float = Field(24, ge=0)
     lease_secs: float = Field(300, ge=10, le=86_400)
+    away_secs: float = Field(120, ge=10, le=86_400)
+    queues: dict[str, QueueSettings] = {}
+    calendars: dict[str, Any] = {}
+    service_levels: dict[str, Any] = {}
+    macros: Path | None = None
+    agent_hour_cost: float = Field(0, ge=0)
+    crm: CrmSettings | None = None
+
+
+class OidcSettings(Settings):
+    """Sign-in through an OpenID Connect provider; who is not an account yet by their e-mail address is refused."""
+
+    issuer: str
+    client_id: str
+    client_secret: Secret
+
+
+class ServeSettings(Settings):
+    """Where `harken serve` answers. `public_url` is how browsers reach it (for cookies and sign-in); https is then
+    required of them where it begins with it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8460, ge=0, le=65535)
+    public_url: str = ""
+    oidc: OidcSettings | None = None
 
 
 class HttpSettings(Settings):
@@ -132,6 +178,7 @@ class File(Settings):
     sinks: dict[str, dict[str, Any]] = {}
     worker: WorkerSettings = WorkerSettings()
     desk: DeskSettings = DeskSettings()
+    serve: ServeSettings = ServeSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
 

@@ -9,6 +9,7 @@ HarkenError
 ├── Rejected               dead-letter this one item and go on
 │   ├── BadItem                a source's item that cannot be read as a mention
 │   └── BadRecord              bytes on a topic that cannot be decoded or upgraded
+├── ReplyRefused           the platform refused this answer for good: show its words to whoever wrote it
 ├── Fenced                 this member no longer owns the partitions: drop the batch, poll again
 └── Stop                   stop and tell the operator
     ├── ConfigError            the configuration is wrong; carries every problem at once
@@ -74,6 +75,17 @@ class BadItem(Rejected):
 
 class BadRecord(Rejected):
     """Bytes on a topic that cannot be decoded or upgraded."""
+
+
+class ReplyRefused(HarkenError):
+    """The platform refused this answer, or our account's right to give it: sending the same again cannot help.
+
+    `reason` is for whoever wrote the answer: in one sentence, with the platform's own words where it gave any.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Fenced(HarkenError):

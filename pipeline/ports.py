@@ -188,14 +188,29 @@ class Connector(Protocol):
 
 
 class Replier(Protocol):
-    """A connector that can also answer where the question was asked."""
+    """A connector that can also answer where the question was asked. The connector's module holds the class
+    `Replier`, built as `Replier(config, context)` from the same Config, whose field `reply` (a Settings, or None: this
+    source may not answer) says with which account. Building opens nothing, and needs `config.reply`.
+
+    One Replier is used by one thread at a time. Its calls wait for the platform no longer than the settings allow.
+    """
 
     def eligible(self, mention: Mention) -> str | None:
-        """None when this account may answer this mention here, else the reason why not, for a person."""
+        """None when this account may answer this mention here, as far as the connector knows without asking anybody;
+        else the reason why not, a sentence for a person."""
         ...
 
     def reply(self, mention: Mention, text: str, key: str) -> str:
-        """Post the reply and return its native id; the same `key` twice posts once. Raises SourceUnavailable."""
+        """Post the reply, `text` as it stands, and return its native id.
+
+        The same `key` twice posts once and returns the same id, also from a new Replier after a crash in the middle;
+        where a platform leaves a gap in this, the connector's documentation says which. `key` is any text, one for
+        each reply.
+
+        Raises SourceUnavailable when it cannot be sent now: whether it was posted may be unknown, and the same key
+        comes again after the delay that the connector's `backoff` states for the trouble, or `retry_after`. Raises
+        ReplyRefused when the platform will not take it, however often it is sent.
+        """
         ...
 
 

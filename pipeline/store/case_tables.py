@@ -15,12 +15,14 @@ case_events = Table(
     "case_events",
     metadata,
     Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("xid", Serial, nullable=False, server_default=text("0"), comment="of the transaction; 0 on SQLite"),
     Column("case_id", Key, nullable=False),
     Column("number", Integer, nullable=False, comment="within the case, from 1 without a hole"),
     Column("kind", Key, nullable=False),
     Column("at", Moment, nullable=False),
     Column("body", LargeBinary, nullable=False, comment="the event as JSON"),
     Index("uq_case_events_case_number", "case_id", "number", unique=True),
+    Index("ix_case_events_order", "xid", "seq"),
     sqlite_autoincrement=True,
 )
 
@@ -116,4 +118,12 @@ corrections = Table(
     Column("rules_version", Key, nullable=False),
     Column("reason", Note, nullable=False),
     Column("body", LargeBinary, nullable=False, comment="the Routed record as on the wire; empty once it is removed"),
+)
+
+followers = Table(
+    "followers",
+    metadata,
+    Column("name", Key, primary_key=True, comment="who follows the events of all cases"),
+    Column("xid", Serial, nullable=False),
+    Column("seq", Serial, nullable=False, comment="the last event they have dealt with"),
 )

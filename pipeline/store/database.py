@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 from sqlalchemy import (
     JSON,
     URL,
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -69,6 +71,23 @@ class Transaction:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._postgres = connection.dialect.name == "postgresql"
+
+    @cached_property
+    def number(self) -> int:
+        """This transaction's, which orders what followers read; 0 on SQLite, where writers come one after the other."""
+        if not self._postgres:
+            return 0
+        return int(
+            self.connection.execute(select(cast(cast(func.pg_current_xact_id(), Text), BigInteger))).scalar_one()
+        )
+
+    @property
+    def settled_before(self) -> ColumnElement[int] | None:
+        """Every transaction with a lower number has ended, for a query to compare with; None on SQLite, where whatever
+        can be read is settled."""
+        if not self._postgres:
+            return None
+        return cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
 
     def run(self, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> CursorResult[Any]:
         """Execute one statement, once or for each of the rows."""

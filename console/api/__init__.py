@@ -1,0 +1,1 @@
+"""The HTTP API of the desk: /api/v1."""

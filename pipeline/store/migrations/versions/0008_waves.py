@@ -1,0 +1,13 @@
+"""Waves of near-duplicates, worked through one case.
+
+Revision ID: 0008
+"""
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create them."""
