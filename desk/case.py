@@ -51,9 +51,11 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `author` is `source:author_id`. `routed_queue` is where the rule sent it. `mentions` counts what is left of what
     was said. `due` is when the next answer is due by the rules (None: none is, or it was given). `owner`, `token` and
-    `until` are the lease on its author; `token` stays when the lease ends. `lead` is the case of its wave that is
-    worked in its stead: until that is done with, or its author says more, it rests. `pending` are the keys of answers on
-    their way. Moments of the customer are theirs (`since`, `last_said_at`), the others ours.
+    `until` are the lease on its author; `token` stays when the lease ends; `returned_by` is who let it run out, or gave
+    it back, and nobody has had it since. `lead` is the case of its wave that is worked in its stead: until that is done
+    with, its author says more, or somebody turns to this very case, it rests; `alone` says that it was worked so once
+    and is no longer. `pending` are the keys of answers on their way, `asks` says that the last of them asks the
+    customer for something. Moments of the customer are theirs (`since`, `last_said_at`), the others ours.
     """
 
     id: str
@@ -73,14 +75,17 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
     topic: str = ""
     family: str | None = None
     lead: str | None = None
+    alone: bool = False
     mentions: int = 1
     due: Moment | None = None
     owner: str | None = None
     token: int = 0
     until: Moment | None = None
+    returned_by: str | None = None
     tags: tuple[str, ...] = ()
     watchers: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
+    asks: bool = False
     answers: int = 0
     reopenings: int = 0
     escalated: bool = False
@@ -102,6 +107,13 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.state in _RESTING or (self.lead and self.owner is None):
             return Standing.RESTING
         return Standing.READY if self.owner is None else Standing.HELD
+
+    @property
+    def done_at(self) -> datetime | None:
+        """When it was answered or resolved; None while it is a person's turn, and where nothing was left to answer."""
+        if self.state is State.RESOLVED:
+            return self.closed_at
+        return self.answered_at if self.state in (State.REPLIED, State.WAITING) else None
 
     @property
     def untouched(self) -> bool:
@@ -164,21 +176,21 @@ def apply(case: Case, event: Event) -> Case:
             return _closed(case, State.RESOLVED, event.at)
         case events.Reopened():
             more = case.reopenings + 1
-            return _at_work(replace(case, closed_at=None, reopenings=more, wakes_at=None))
+            return _at_work(replace(_alone(case), closed_at=None, reopenings=more, wakes_at=None))
         case events.FamilyJoined():
-            return replace(case, family=event.family)
+            return replace(case, family=event.family, lead=event.lead or case.lead)
         case events.Freed():
-            return replace(case, lead=None)
+            return replace(case, lead=None) if event.leads else _alone(case)
         case events.Claimed() | events.TakenOver():
             return _led(case, event.owner, event.until, token=event.token)
         case events.LeaseExtended():
             return replace(case, until=event.until)
         case events.LeaseExpired() | events.Released():
-            return _led(case, None, None)
+            return replace(_led(case, None, None), returned_by=case.owner)
         case events.Transferred():
             if event.rule:
                 case = replace(case, routed_queue=event.queue, rule=event.rule, rules_version=event.rules_version)
-            return _at_work(replace(case, queue=event.queue, owner=None, until=None))
+            return _at_work(replace(_alone(case), queue=event.queue, owner=None, until=None, returned_by=None))
         case events.Watched():
             others = tuple(user for user in case.watchers if user != event.user)
             return replace(case, watchers=others if event.stop else (*others, event.user))
@@ -187,13 +199,14 @@ def apply(case: Case, event: Event) -> Case:
         case events.Tagged():
             return replace(case, tags=tuple(sorted((set(case.tags) | set(event.add)) - set(event.remove))))
         case events.PriorityChanged():
-            return replace(case, priority=event.priority)
+            raised = event.priority.rank < case.priority.rank
+            return replace(_alone(case) if raised else case, priority=event.priority)
         case events.Snoozed():
             return replace(case, state=State.SNOOZED, wakes_at=event.until)
         case events.Woken():
             return _at_work(case)
         case events.ReplyQueued():
-            return replace(case, pending=(*case.pending, event.key))
+            return replace(case, pending=(*case.pending, event.key), asks=event.awaiting)
         case events.ReplyFailed():
             return replace(case, pending=_without(case.pending, event.key))
         case events.ReplySent():
@@ -215,6 +228,11 @@ def _heard(case: Case, event: events.MentionAdded | events.CustomerReplied) -> C
     )
 
 
+def _alone(case: Case) -> Case:
+    """By itself from now on, if it was worked through another."""
+    return replace(case, lead=None, alone=True) if case.lead else case
+
+
 def _at_work(case: Case) -> Case:
     """In the state of a case that a person must look at."""
     resting = State.REOPENED if case.reopenings else State.NEW
@@ -222,12 +240,12 @@ def _at_work(case: Case) -> Case:
 
 
 def _led(case: Case, owner: str | None, until: datetime | None, token: int | None = None) -> Case:
-    case = replace(case, owner=owner, until=until, token=case.token if token is None else token)
+    case = replace(case, owner=owner, until=until, token=case.token if token is None else token, returned_by=None)
     return case if case.state in _RESTING or not case.open else _at_work(case)
 
 
 def _answered(case: Case, at: datetime, state: State) -> Case:
-    case = replace(case, answers=case.answers + 1, answered_at=case.answered_at or at, due=None)
+    case = replace(_alone(case), answers=case.answers + 1, answered_at=case.answered_at or at, due=None)
     return replace(case, state=state, wakes_at=None) if case.open else case
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Column, ColumnElement, Select, and_, exists, func, or_, select
 
 from desk.case import Case, Standing, fold
-from desk.case_records import CaseFilter, CasePage, Confusion, Correction, Happening, Load, Order, Said
+from desk.case_records import CaseFilter, CasePage, Confusion, Correction, Family, Happening, Load, Order, Said
 from desk.events import decode as decode_event
 from desk.refusals import NoSuchCase, Unfit
 from desk.shelf import read_case
@@ -28,7 +30,8 @@ MOST = 500
 
 _urgency = (cases.c.standing, cases.c.priority, cases.c.due, cases.c.since, cases.c.id)
 _age = (cases.c.since, cases.c.id)
-_places = {"urgency": tuple[int, int, datetime, datetime, str], "newest": tuple[datetime, str]}
+_Rank = Annotated[int, msgspec.Meta(ge=0, le=9)]  # a word from outside may hold any number
+_places = {"urgency": tuple[_Rank, _Rank, datetime, datetime, str], "newest": tuple[datetime, str]}
 _places["oldest"] = _places["newest"]
 
 
@@ -38,13 +41,14 @@ class CaseQueries(Part):
     def case(self, id: str) -> Case:
         """The case as it stands; raises NoSuchCase."""
         with self._db.read() as transaction:
-            body = transaction.run(select(cases.c.body).where(cases.c.id == id)).scalar()
-        if body is None:
+            row = transaction.run(select(cases.c.body, cases.c.due).where(cases.c.id == id)).first()
+        if row is None:
             raise NoSuchCase(f"there is no case {id}")
-        return read_case(body)
+        return _due(row.body, row.due)
 
     def rebuild(self, id: str) -> Case:
-        """The case as its events say, from the first: the same as `case`. Raises NoSuchCase."""
+        """The case as its events say, from the first: the same as `case`, save that `due` is what the rules say, where
+        its queue has a service level. Raises NoSuchCase."""
         query = select(case_events.c.body).where(case_events.c.case_id == id).order_by(case_events.c.number)
         with self._db.read() as transaction:
             history = [decode_event(body) for body in transaction.run(query).scalars()]
@@ -70,6 +74,20 @@ class CaseQueries(Part):
         with self._db.read() as transaction:
             return [Said(row.mention, row.part, row.said_at, _routed(row.body)) for row in transaction.run(query)]
 
+    def thread(self, id: str, limit: int = 50) -> list[Routed]:
+        """What others said in the conversations of a case, as far as it is kept: the newest of it, oldest first."""
+        in_case = select(case_mentions.c.mention).where(case_mentions.c.case_id == id)
+        ours = select(mentions.c.conversation).where(mentions.c.id.in_(in_case)).distinct()
+        query = (
+            select(mentions.c.body)
+            .where(mentions.c.conversation.in_(ours), mentions.c.id.not_in(in_case))
+            .order_by(mentions.c.created_at.desc(), mentions.c.id.desc())
+            .limit(_bounded(limit))
+        )
+        with self._db.read() as transaction:
+            bodies = transaction.run(query).scalars().all()
+        return [cast(Routed, decode(bytes(body))) for body in reversed(bodies)]
+
     def history(self, id: str, after: int = 0, limit: int = 100) -> list[Happening]:
         """What happened to a case, oldest first, after event number `after`."""
         query = select(case_events.c.seq, case_events.c.case_id, case_events.c.number, case_events.c.body)
@@ -92,7 +110,7 @@ class CaseQueries(Part):
             raise Unfit("order", "by urgency only within one queue or of one owner")
         limit = _bounded(limit)
         columns: Sequence[Column[Any]] = _urgency if order == "urgency" else _age
-        query = select(cases.c.body, *columns).where(*_conditions(wanted))
+        query = select(cases.c.body, cases.c.due.label("answer_by"), *columns).where(*_conditions(wanted))
         if after is not None:
             place = _place(after, order)
             query = query.where(_before(place)) if order == "newest" else query.where(beyond(columns, place))
@@ -100,8 +118,19 @@ class CaseQueries(Part):
         with self._db.read() as transaction:
             rows = transaction.run(query.order_by(*sorting).limit(limit + 1)).all()
         page = rows[:limit]
-        more = _word(tuple(page[-1])[1:]) if len(rows) > limit else None
-        return CasePage(tuple(read_case(row.body) for row in page), more)
+        more = _word(tuple(page[-1])[2:]) if len(rows) > limit else None
+        return CasePage(tuple(_due(row.body, row.answer_by) for row in page), more)
+
+    def family(self, id: str, after: str | None = None, limit: int = 100) -> Family:
+        """The wave that a case leads, or follows a lead of: resolved copies too; a case alone is one without copies.
+        Pages as in `cases`. Raises NoSuchCase, Unfit."""
+        case = lead = self.case(id)
+        if case.lead:
+            with suppress(NoSuchCase):  # erased: the next takes its place soon
+                lead = self.case(case.lead)
+        with self._db.read() as transaction:
+            copies = transaction.run(select(func.count()).select_from(cases).where(*_following(lead.id))).scalar_one()
+        return Family(lead, copies, self.cases(CaseFilter(lead=lead.id), "oldest", after, limit))
 
     def loads(self) -> list[Load]:
         """Every queue in which a case is open, by name."""
@@ -128,6 +157,7 @@ class CaseQueries(Part):
             select(cases.c.routed_queue, cases.c.routed_queue.label("right_queue"), func.count().label("counted"))
             .where(cases.c.standing == Standing.CLOSED.value, cases.c.state == "resolved")
             .where(cases.c.closed_at >= since, cases.c.closed_at < until)
+            .where(cases.c.lead.is_(None))  # of the copies that were worked through another, nobody looked
             .where(~exists().where(corrections.c.case_id == cases.c.id))
             .group_by(cases.c.routed_queue)
         )
@@ -162,6 +192,13 @@ class CaseQueries(Part):
             page = query.where(beyond(order, (rows[-1].at, rows[-1].case_id)))
 
 
+def _due(body: bytes, due: datetime) -> Case:
+    """The case, due by the service level of its queue where that has one: which follows from the time too, not from
+    its events alone."""
+    case, due_or_none = read_case(body), None if due == NEVER else due
+    return case if case.due == due_or_none else replace(case, due=due_or_none)
+
+
 def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
     equal = {
         cases.c.queue: wanted.queue,
@@ -172,6 +209,8 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
         cases.c.priority: None if wanted.priority is None else wanted.priority.rank,
     }
     conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value is not None]
+    if wanted.lead is not None:
+        conditions += _following(wanted.lead)
     if wanted.states:
         conditions.append(cases.c.state.in_([state.value for state in wanted.states]))
     if wanted.open is not None:
@@ -182,6 +221,10 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
     if wanted.tag is not None:
         conditions.append(exists().where(case_tags.c.case_id == cases.c.id, case_tags.c.tag == wanted.tag))
     return conditions
+
+
+def _following(lead: str) -> list[ColumnElement[bool]]:
+    return [cases.c.lead == lead, cases.c.standing.in_([it.value for it in Standing])]  # as their index begins
 
 
 def _before(place: Sequence[Any]) -> ColumnElement[bool]:

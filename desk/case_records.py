@@ -38,6 +38,7 @@ class CaseFilter:
     author: str | None = None
     brand: str | None = None
     family: str | None = None
+    lead: str | None = None
     tag: str | None = None
     priority: Priority | None = None
     due_before: datetime | None = None
@@ -53,6 +54,14 @@ class CasePage(NamedTuple):
 
     cases: tuple[Case, ...]
     next: str | None
+
+
+class Family(NamedTuple):
+    """A wave: the case through which it is worked, how many follow it, and some of these, oldest first."""
+
+    lead: Case
+    copies: int
+    page: CasePage
 
 
 class Said(NamedTuple):

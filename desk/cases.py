@@ -9,7 +9,7 @@ from typing import cast
 
 from sqlalchemy import exists, select
 
-from desk import handling, taking
+from desk import handling, taking, waves
 from desk.case import Case
 from desk.case_queries import CaseQueries
 from desk.case_records import Held
@@ -111,6 +111,11 @@ class Cases(CaseQueries):
         with self._db.write() as transaction:
             return taking.sweep(transaction, self._clock.now(), limit)
 
+    def settle_waves(self, limit: int = 1000) -> int:
+        """Resolve the copies of what was answered or resolved, and let the next of them lead where the one they
+        followed is gone, some in each transaction; returns how many cases that concerned. For a timer."""
+        return waves.settle(self._db, self._clock, self._settings.wave_hours, limit)
+
     def check_token(self, transaction: Transaction, id: str, token: int, user: str | None = None) -> None:
         """Return where this token is good, and remains so until the transaction ends; else raise Conflict. For the
         transaction that sends."""
@@ -177,10 +182,13 @@ class Cases(CaseQueries):
 
     # ----------------------------------------------------------------------- answers
 
-    def reply_queued(self, transaction: Transaction, id: str, by: By, draft: str, key: str) -> Case:
-        """Say that an answer goes out with this transaction; raises Conflict unless `by` holds the author now."""
+    def reply_queued(
+        self, transaction: Transaction, id: str, by: By, draft: str, key: str, *, awaiting: bool = False
+    ) -> Case:
+        """Say that an answer goes out with this transaction; raises Conflict unless `by` holds the author now, and
+        while another answer of the case is on its way."""
         with _opened(transaction, id) as dossier:
-            return handling.queue_reply(dossier, id, by, self._clock.now(), draft, key)
+            return handling.queue_reply(dossier, id, by, self._clock.now(), draft, key, awaiting=awaiting)
 
     def reply_sent(
         self, transaction: Transaction, id: str, actor: str, mention: str, key: str, *, awaiting: bool = False

@@ -88,8 +88,10 @@ class Dossier:
         if holder := self.lease.holder(now):
             if holder != user:
                 raise self._held(now)
+            self._turn_to(id, actor, now)
             return self._extend(now, actor, now + term)
         self.lease = Lease(self.lease.author, self.lease.token + 1, user, now + term)
+        self._turn_to(id, actor, now)
         for case in self.open_cases():
             self._give(case.id, actor, now)
         return self.lease
@@ -104,6 +106,7 @@ class Dossier:
         if self.lease.holder(now) == user:
             raise Conflict(f"case {id} is yours already", holder=user, until=self.lease.until)
         self.lease = Lease(self.lease.author, self.lease.token + 1, user, now + term)
+        self._turn_to(id, user, now)
         for case in self.open_cases():
             taken = events.TakenOver(
                 at=now, actor=user, owner=user, token=self.lease.token, until=now + term, reason=reason
@@ -159,6 +162,11 @@ class Dossier:
     def hand_back(self, moved: str, actor: str, now: datetime) -> None:
         """End the lease because one case went to another queue: its next owner must be free to take the author."""
         self._end(lambda token: events.Released(at=now, actor=actor, token=token), but=moved)
+
+    def _turn_to(self, id: str, actor: str, now: datetime) -> None:
+        """Who takes a case itself, not another of its author, works it by itself and not through its wave's."""
+        if self.cases[id].lead:
+            self.record(id, events.Freed(at=now, actor=actor, reason="taken by hand"))
 
     def _give(self, id: str, actor: str, now: datetime) -> None:
         owner, until = self.lease.owner, self.lease.until

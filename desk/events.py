@@ -81,15 +81,17 @@ class Withdrawn(_Event, frozen=True):
 
 
 class FamilyJoined(_Event, frozen=True):
-    """It belongs to a wave of near-duplicates."""
+    """It belongs to a wave of near-duplicates. `lead` is the case of it that is now worked in its stead."""
 
     family: str
+    lead: str | None = None
 
 
 class Freed(_Event, frozen=True):
-    """It is no longer worked through another case of its wave, but by itself."""
+    """It is no longer worked through another case of its wave, but by itself. `leads`: the others are through it."""
 
     reason: str
+    leads: bool = False
 
 
 # ------------------------------------------------------------------ who works on it
@@ -161,9 +163,11 @@ class Watched(_Event, frozen=True):
 
 
 class Escalated(_Event, frozen=True):
-    """A lead should look."""
+    """A lead should look. `alarm` is the key of the service level's alarm that asks for it; empty where a person
+    does."""
 
     reason: str
+    alarm: str = ""
 
 
 class Noted(_Event, frozen=True):
@@ -256,10 +260,11 @@ class DraftWithdrawn(_Event, frozen=True):
 
 
 class ReplyQueued(_Event, frozen=True):
-    """An answer is on its way, under this idempotency key."""
+    """An answer is on its way, under this idempotency key. `awaiting`: it asks the customer for something."""
 
     draft: str
     key: str
+    awaiting: bool = False
 
 
 class ReplySent(_Event, frozen=True):

@@ -46,7 +46,7 @@ def transfer(
     if queue == case.queue:
         raise Unfit("queue", f"case {id} is in {queue} already")
     moved = events.Transferred(
-        at=now, actor=by.user, queue=_said("queue", queue), reason=_said("reason", reason), wrong_route=wrong_route
+        at=now, actor=by.user, queue=said("queue", queue), reason=said("reason", reason), wrong_route=wrong_route
     )
     dossier.hand_back(id, by.user, now)
     return dossier.record(id, moved)
@@ -84,7 +84,7 @@ def reopen(dossier: Dossier, id: str, by: By, now: datetime, reason: str) -> Cas
     if case.state is not State.RESOLVED:
         raise Conflict(f"case {id} is {case.state.value}, not resolved")
     dossier.lapse(now)
-    dossier.record(id, events.Reopened(at=now, actor=by.user, reason=_said("reason", reason)))
+    dossier.record(id, events.Reopened(at=now, actor=by.user, reason=said("reason", reason)))
     dossier.share(id, now)
     return dossier.case(id)
 
@@ -100,7 +100,7 @@ def prioritise(dossier: Dossier, id: str, by: By, now: datetime, priority: Prior
 def note(dossier: Dossier, id: str, by: By, now: datetime, text: str) -> Case:
     """Write something down for colleagues, on a closed case too."""
     dossier.case(id)
-    return dossier.record(id, events.Noted(at=now, actor=by.user, text=_said("text", text)))
+    return dossier.record(id, events.Noted(at=now, actor=by.user, text=said("text", text)))
 
 
 def tag(
@@ -131,14 +131,14 @@ def ask(
     dossier.open_case(id)
     if bool(queue) == bool(user):
         raise Unfit("queue", "ask either a queue or a user")
-    asked = events.Asked(at=now, actor=by.user, question=_said("question", question), queue=queue, user=user)
+    asked = events.Asked(at=now, actor=by.user, question=said("question", question), queue=queue, user=user)
     return dossier.record(id, asked)
 
 
 def escalate(dossier: Dossier, id: str, by: By, now: datetime, reason: str) -> Case:
     """Ask for a lead."""
     dossier.open_case(id)
-    return dossier.record(id, events.Escalated(at=now, actor=by.user, reason=_said("reason", reason)))
+    return dossier.record(id, events.Escalated(at=now, actor=by.user, reason=said("reason", reason)))
 
 
 def watch(dossier: Dossier, id: str, by: By, now: datetime, *, stop: bool = False) -> Case:
@@ -154,16 +154,21 @@ def watch(dossier: Dossier, id: str, by: By, now: datetime, *, stop: bool = Fals
 # ----------------------------------------------------------------------------- answers
 
 
-def queue_reply(dossier: Dossier, id: str, by: By, now: datetime, draft: str, key: str) -> Case:
+def queue_reply(
+    dossier: Dossier, id: str, by: By, now: datetime, draft: str, key: str, *, awaiting: bool = False
+) -> Case:
     """Say that an answer is on its way. Only the author's holder may, so the token is not optional here; the same key
-    again changes nothing."""
+    again changes nothing, another one must wait until that is sent or has failed."""
     case = dossier.open_case(id)
     if by.token is None:
         raise Unfit("token", "take the case first")
     dossier.check(by.token, by.user, now)
     if key in case.pending:
         return case
-    return dossier.record(id, events.ReplyQueued(at=now, actor=by.user, draft=draft, key=key))
+    if case.pending:
+        raise Conflict(f"another answer of case {id} is on its way")
+    queued = events.ReplyQueued(at=now, actor=by.user, draft=draft, key=key, awaiting=awaiting)
+    return dossier.record(id, queued)
 
 
 def reply_failed(dossier: Dossier, id: str, actor: str, now: datetime, key: str, reason: str) -> Case:
@@ -189,7 +194,8 @@ def answer_natively(dossier: Dossier, id: str, by: By, now: datetime, url: str) 
     return dossier.record(id, events.AnsweredNatively(at=now, actor=by.user, url=url[:TEXT_CHARS]))
 
 
-def _said(field: str, text: str) -> str:
+def said(field: str, text: str) -> str:
+    """What a person wrote, where it can be kept; raises Unfit."""
     if not text.strip():
         raise Unfit(field, "must not be empty")
     if len(text) > TEXT_CHARS:

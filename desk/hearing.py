@@ -2,11 +2,12 @@
 
 The rules: what an author says joins their open case in the same conversation, else the one in the same queue of which
 they last spoke within `join_hours`. It opens a case again that was resolved in the same conversation within
-`reopen_hours`. Cases of two brands never mix. Anything else opens a case.
+`reopen_hours`. Cases of two brands never mix. Anything else opens a case, which may follow another (`desk/waves.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
@@ -22,6 +23,9 @@ from pipeline.store.columns import fit
 INTAKE = "system:intake"
 """The actor of what mentions do."""
 
+WAVE = "system:wave"
+"""The actor of what is done to all copies of a text at once."""
+
 _ANSWERS = frozenset({Kind.REPLY, Kind.COMMENT, Kind.MESSAGE, Kind.REVIEW})
 
 
@@ -30,14 +34,29 @@ class CaseSettings(Settings):
 
     join_hours: float = Field(default=24, ge=0)
     reopen_hours: float = Field(default=72, ge=0)
+    wave_hours: float = Field(default=24, ge=0)
+    wave_words: int = Field(default=8, ge=1)
     lease_seconds: float = Field(default=300, ge=10, le=86_400)
 
 
-def said(dossier: Dossier, it: Routed, now: datetime, settings: CaseSettings) -> Case:
-    """Something queued that no case holds yet; returns the case that does now."""
+def _nobody(_it: Routed) -> Case | None:
+    return None
+
+
+def said(
+    dossier: Dossier,
+    it: Routed,
+    now: datetime,
+    settings: CaseSettings,
+    leader: Callable[[Routed], Case | None] = _nobody,
+) -> Case:
+    """Something queued that no case holds yet; returns the case that does now. `leader` knows the case, if any, through
+    which copies of it are worked."""
     case = _home(dossier, it, now, settings)
     if case is None:
-        return _open(dossier, it, now)
+        lead = None if dossier.lease.holder(now) else leader(it)
+        case = _open(dossier, it, now, lead)
+        return share_fate(dossier, case.id, lead, now) if lead else case
     if not case.open:
         dossier.record(case.id, events.Reopened(at=now, actor=INTAKE, reason="the customer wrote again"))
         dossier.share(case.id, now)
@@ -97,10 +116,28 @@ def answers(mention: Mention) -> bool:
 
 def answered(dossier: Dossier, id: str, mention: Mention, now: datetime) -> None:
     """Our own answer came back on the stream: the one that was on its way from here, or one given elsewhere."""
-    if pending := dossier.cases[id].pending:
-        dossier.record(id, events.ReplySent(at=now, actor=INTAKE, native_id=fit(mention.native_id), key=pending[0]))
+    case = dossier.cases[id]
+    if case.pending:
+        key, native_id = case.pending[0], fit(mention.native_id)
+        sent = events.ReplySent(at=now, actor=INTAKE, native_id=native_id, key=key, awaiting=case.asks)
+        dossier.record(id, sent)
     else:
         dossier.record(id, events.AnsweredNatively(at=now, actor=INTAKE, url=mention.url))
+
+
+def share_fate(dossier: Dossier, id: str, lead: Case, now: datetime) -> Case:
+    """What follows a case that was answered, or resolved, is done with too."""
+    if lead.done_at is None:
+        return dossier.cases[id]
+    how = "answered once, in" if lead.answers else "resolved with"
+    case = dossier.record(id, events.Resolved(at=now, actor=WAVE, reason=f"{how} case {lead.id}", lead=lead.id))
+    dossier.settle()
+    return case
+
+
+def family(it: Routed) -> str | None:
+    """The wave of near-duplicates it is of."""
+    return fit(it.tags.cluster.id) if it.tags.cluster else None
 
 
 def case_id(mention: str) -> str:
@@ -111,7 +148,7 @@ def case_id(mention: str) -> str:
 def _home(dossier: Dossier, it: Routed, now: datetime, settings: CaseSettings) -> Case | None:
     if not dossier.cases:
         return None
-    thread, brand, said_at = fit(it.mention.thread), _brand(it), it.mention.created_at
+    thread, brand, said_at = fit(it.mention.thread), brand_of(it), it.mention.created_at
     ours = sorted((case for case in dossier.cases.values() if case.brand == brand), key=lambda case: case.last_said_at)
     for case in reversed(ours):
         if case.open and case.conversation == thread:
@@ -128,7 +165,7 @@ def _home(dossier: Dossier, it: Routed, now: datetime, settings: CaseSettings) -
     return None
 
 
-def _open(dossier: Dossier, it: Routed, now: datetime) -> Case:
+def _open(dossier: Dossier, it: Routed, now: datetime, lead: Case | None) -> Case:
     mention, tags, decision = it.mention, it.tags, it.decision
     name = fit(mention.id)
     case = dossier.record(
@@ -139,7 +176,7 @@ def _open(dossier: Dossier, it: Routed, now: datetime) -> Case:
             queue=str(decision.queue),
             author=dossier.lease.author,
             conversation=fit(mention.thread),
-            brand=_brand(it),
+            brand=brand_of(it),
             priority=decision.priority,
             mention=name,
             created_at=mention.created_at,
@@ -148,7 +185,8 @@ def _open(dossier: Dossier, it: Routed, now: datetime) -> Case:
             rules_version=decision.rules_version,
             language=_language(it),
             topic=fit(tags.topics[0]) if tags.topics else "",
-            family=fit(tags.cluster.id) if tags.cluster else None,
+            family=family(it),
+            lead=lead.id if lead else None,
         ),
     )
     dossier.share(case.id, now)
@@ -157,6 +195,8 @@ def _open(dossier: Dossier, it: Routed, now: datetime) -> Case:
 
 def _add(dossier: Dossier, id: str, it: Routed, now: datetime) -> Case:
     case, mention, decision = dossier.cases[id], it.mention, it.decision
+    if case.lead:
+        case = dossier.record(id, events.Freed(at=now, actor=INTAKE, reason="its author said more"))
     kind = events.CustomerReplied if case.answers else events.MentionAdded
     case = dossier.record(
         id,
@@ -180,7 +220,8 @@ def _is_wave(cluster: Cluster, case: Case) -> bool:
     return not cluster.first and fit(cluster.id) != case.family
 
 
-def _brand(it: Routed) -> str | None:
+def brand_of(it: Routed) -> str | None:
+    """The brand its case is about."""
     brand = it.tags.brand or it.mention.brand
     return fit(brand) if brand else None
 

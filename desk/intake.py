@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import select, update
 
 from desk import hearing
+from desk.case import Case
 from desk.dossier import Dossier
 from desk.hearing import CaseSettings
 from desk.shelf import lock_authors, open_up, save
+from desk.waves import Leads, leads_of
 from pipeline.mention import Mention, Routed
 from pipeline.ports import Clock
 from pipeline.store.case_tables import case_mentions, cases, corrections
@@ -56,8 +58,9 @@ def take_in(
     now = clock.now()
     since = now - timedelta(hours=settings.reopen_hours)
     dossiers = open_up(transaction, leases, closed_since=since, ids=sorted({place.case for place in places.values()}))
-    by_case = {id: dossier for dossier in dossiers.values() for id in dossier.cases}
-    batch = _Batch(dossiers, by_case, places, now, settings)
+    batch = _Batch(dossiers, places, now, settings)
+    opening = [it for it in items if _counts(it) and fit(it.mention.id) not in places]
+    batch.know_leads(leads_of(transaction, opening, settings.wave_hours))
     for id in gone:
         batch.withdraw(id)
     for it in items:
@@ -76,17 +79,22 @@ class _Batch:
     def __init__(
         self,
         dossiers: dict[str, Dossier],
-        by_case: dict[str, Dossier],
         places: dict[str, Place],
         now: datetime,
         settings: CaseSettings,
     ) -> None:
         self._dossiers = dossiers
-        self._by_case = by_case
+        self._by_case = {id: dossier for dossier in dossiers.values() for id in dossier.cases}
         self._places = places
         self._now = now
         self._settings = settings
+        self._leads = Leads(self._as_it_stands, settings)
         self.placed: dict[str, dict[str, Any]] = {}
+
+    def know_leads(self, found: Sequence[Case]) -> None:
+        """Of what was stored before, these may lead copies in this batch."""
+        for case in found:
+            self._leads.add(case)
 
     def withdraw(self, id: str) -> None:
         """It was taken back."""
@@ -113,9 +121,14 @@ class _Batch:
         elif it.decision.queue is not None:
             dossier = self._dossiers[_author(mention)]
             dossier.lapse(self._now)
-            case = hearing.said(dossier, it, self._now, self._settings)
+            case = hearing.said(dossier, it, self._now, self._settings, self._leads.leader)
             self._by_case[case.id] = dossier
+            self._leads.add(case)
             self._place(id, case.id, SAID, mention.created_at)
+
+    def _as_it_stands(self, case: Case) -> Case:
+        dossier = self._by_case.get(case.id)
+        return dossier.cases[case.id] if dossier else case
 
     def _ready(self, case: str) -> Dossier:
         dossier = self._by_case[case]

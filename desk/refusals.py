@@ -3,6 +3,7 @@
 Refusal
 ├── Conflict     somebody else holds it, or its state does not allow it: 409
 ├── NoSuchCase   404
+│   └── NoSuchDraft
 └── Unfit        one of the values given cannot be used: 422
 """
 
@@ -28,6 +29,10 @@ class Conflict(Refusal):
 
 class NoSuchCase(Refusal):
     """No case has this id."""
+
+
+class NoSuchDraft(NoSuchCase):
+    """No draft has this id."""
 
 
 class Unfit(Refusal):

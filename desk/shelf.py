@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, delete, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 
 from desk import events
 from desk.case import Case
 from desk.dossier import Dossier, Lease
+from desk.draft_endings import settle_drafts
 from desk.events import Event
 from desk.events import encode as encode_event
 from desk.refusals import NoSuchCase
@@ -27,26 +28,23 @@ _encode_case = msgspec.json.Encoder().encode
 read_case = msgspec.json.Decoder(Case).decode
 """The `body` of a row of `cases`."""
 
-_case_columns = [column.name for column in cases.c if column.name != "id"]
+_case_columns = [column.name for column in cases.c if column.name not in ("id", "due", "promised")]
 _leases = select(case_authors.c.author, case_authors.c.token, case_authors.c.owner, case_authors.c.until)
 
 
 def lock_authors(transaction: Transaction, authors: Collection[str]) -> dict[str, Lease]:
     """Hold these authors until the end, and make those known who are not; `authors` are as `fit` has them."""
-    names = sorted(authors)
-    rows = [{"author": name, "token": 0, "owner": None, "until": None} for name in names]
-    transaction.insert(case_authors, rows, "author")
-    query = _leases.where(transaction.among(case_authors.c.author, names)).order_by(case_authors.c.author)
-    return _read_leases(transaction, query.with_for_update())
+    rows = transaction.hold(case_authors, "author", sorted(authors), token=0)
+    return {row.author: Lease(row.author, row.token, row.owner, row.until) for row in rows}
 
 
 def lock_case(transaction: Transaction, id: str) -> Lease:
     """Hold the author of this case; raises NoSuchCase."""
     author = select(cases.c.author).where(cases.c.id == id).scalar_subquery()
-    query = _leases.where(case_authors.c.author == author).with_for_update()
-    for lease in _read_leases(transaction, query).values():
-        return lease
-    raise NoSuchCase(f"there is no case {id}")
+    row = transaction.run(_leases.where(case_authors.c.author == author).with_for_update()).first()
+    if row is None:
+        raise NoSuchCase(f"there is no case {id}")
+    return Lease(row.author, row.token, row.owner, row.until)
 
 
 def open_up(
@@ -77,7 +75,10 @@ def dossier_of(transaction: Transaction, id: str) -> Dossier:
 
 
 def save(transaction: Transaction, dossiers: Iterable[Dossier], before: Mapping[str, Lease]) -> None:
-    """Write what was recorded: the events, the cases that changed, the leases that are not as they were `before`."""
+    """Write what was recorded: the events, the cases that changed, the leases that are not as they were `before`; and
+    what follows from it for drafts."""
+    dossiers = list(dossiers)
+    settle_drafts(transaction, dossiers)
     news: list[tuple[Case, Event]] = []
     changed: dict[str, Case] = {}
     leases: list[Lease] = []
@@ -86,9 +87,9 @@ def save(transaction: Transaction, dossiers: Iterable[Dossier], before: Mapping[
         changed |= {case.id: case for case, _ in dossier.news}
         if dossier.lease != before[dossier.lease.author]:
             leases.append(dossier.lease)
-    if news:
-        transaction.insert(case_events, [_event_row(case, event, transaction.number) for case, event in news], "seq")
-    transaction.insert(cases, [_case_row(changed[id]) for id in sorted(changed)], "id", update=_case_columns)
+    transaction.insert(case_events, [_event_row(case, event) for case, event in news], "seq", stamp="xid")
+    rows = [_case_row(changed[id]) for id in sorted(changed)]
+    transaction.insert(cases, rows, "id", update=_case_columns, due=_promised_or_due)
     for case, event in news:
         if isinstance(event, events.Tagged):
             _retag(transaction, case.id, event)
@@ -97,21 +98,26 @@ def save(transaction: Transaction, dossiers: Iterable[Dossier], before: Mapping[
         [{"author": it.author, "token": it.token, "owner": it.owner, "until": it.until} for it in leases],
         "author",
         update=["token", "owner", "until"],
-        guard=lambda new: new.token >= case_authors.c.token,
+        guard=_not_older,
     )
 
 
-def _read_leases(transaction: Transaction, query: Select[Any]) -> dict[str, Lease]:
-    return {row.author: Lease(row.author, row.token, row.owner, row.until) for row in transaction.run(query)}
+def _not_older(new: Any) -> ColumnElement[bool]:
+    return cast("ColumnElement[bool]", new.token >= case_authors.c.token)
+
+
+def _promised_or_due(new: Any) -> ColumnElement[datetime]:
+    """What a service level says of a case's next answer stands above what its rules said; the keeper of the clocks
+    writes it."""
+    return func.coalesce(cases.c.promised, new.due)
 
 
 def _read_cases(transaction: Transaction, *conditions: ColumnElement[bool]) -> list[Case]:
     return [read_case(body) for body in transaction.run(select(cases.c.body).where(*conditions)).scalars()]
 
 
-def _event_row(case: Case, event: Event, xid: int) -> dict[str, Any]:
+def _event_row(case: Case, event: Event) -> dict[str, Any]:
     return {
-        "xid": xid,
         "case_id": case.id,
         "number": case.version,
         "kind": event.kind,
@@ -137,8 +143,10 @@ def _case_row(case: Case) -> dict[str, Any]:
         "topic": case.topic,
         "owner": case.owner,
         "family": case.family,
+        "lead": case.lead,
         "wakes_at": case.wakes_at,
         "closed_at": case.closed_at or NEVER,
+        "returned_by": case.returned_by,
         "body": _encode_case(case),
     }
 

@@ -19,12 +19,16 @@ _urgency = (cases.c.priority, cases.c.due, cases.c.since, cases.c.id)
 
 
 def most_urgent(
-    transaction: Transaction, queues: Sequence[str], languages: Sequence[str] = (), topics: Sequence[str] = ()
+    transaction: Transaction,
+    queues: Sequence[str],
+    languages: Sequence[str] = (),
+    topics: Sequence[str] = (),
+    besides: str | None = None,
 ) -> str | None:
     """The most urgent case that is ready in these queues, its author held; None where there is none. A case of no
     known language, or no topic, suits everybody. What another transaction holds is passed over, so that nobody waits
-    and no two get the same."""
-    choices = [_ready(queue, languages, topics) for queue in dict.fromkeys(queues)]
+    and no two get the same. `besides` leaves out what this user was the last to have and gave back."""
+    choices = [_ready(queue, languages, topics, besides) for queue in dict.fromkeys(queues)]
     if len(choices) > 1:  # look first, so that only the author of the best is held
         tops = [(tuple(top), number) for number, it in enumerate(choices) if (top := transaction.run(it).first())]
         choices = [choices[number] for _, number in sorted(tops)]
@@ -65,10 +69,12 @@ def _still_ready(id: str, queues: Sequence[str]) -> Select[Any]:
     return select(cases.c.id).where(cases.c.id == id, ready, cases.c.queue.in_(queues))
 
 
-def _ready(queue: str, languages: Sequence[str], topics: Sequence[str]) -> Select[Any]:
+def _ready(queue: str, languages: Sequence[str], topics: Sequence[str], besides: str | None) -> Select[Any]:
     query = select(*_urgency).where(cases.c.queue == queue, cases.c.standing == Standing.READY.value)
     if languages:
         query = query.where(cases.c.language.in_(["", *languages]))
     if topics:
         query = query.where(cases.c.topic.in_(["", *topics]))
+    if besides:
+        query = query.where(cases.c.returned_by.is_distinct_from(besides))
     return query.order_by(*_urgency).limit(1)

@@ -41,6 +41,11 @@ def fit(value: str) -> str:
     return encoded[: KEY_BYTES - 33].decode("utf-8", "ignore") + "~" + digest
 
 
+def fit_all(values: Sequence[str]) -> list[str]:
+    """Each as `fit` has it, many times as fast for all but hostile values."""
+    return [it if len(it) <= KEY_BYTES and it.isascii() and "\0" not in it else fit(it) for it in values]
+
+
 def utc(value: datetime) -> datetime:
     """The time in UTC; a naive one is taken to be in UTC."""
     if value.tzinfo is UTC:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
@@ -19,6 +20,7 @@ from sqlalchemy import (
     CursorResult,
     Executable,
     LargeBinary,
+    Row,
     Table,
     Text,
     bindparam,
@@ -27,17 +29,19 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    literal,
     make_url,
     select,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, InternalError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeEngine
 
 from pipeline.errors import ConfigError, HarkenError, Problem, StoreUnavailable
-from pipeline.store.columns import Converted, fit
+from pipeline.store.columns import Converted, fit_all
 
 _to_json = msgspec.json.Encoder().encode
 
@@ -72,15 +76,6 @@ class Transaction:
         self.connection = connection
         self._postgres = connection.dialect.name == "postgresql"
 
-    @cached_property
-    def number(self) -> int:
-        """This transaction's, which orders what followers read; 0 on SQLite, where writers come one after the other."""
-        if not self._postgres:
-            return 0
-        return int(
-            self.connection.execute(select(cast(cast(func.pg_current_xact_id(), Text), BigInteger))).scalar_one()
-        )
-
     @property
     def settled_before(self) -> ColumnElement[int] | None:
         """Every transaction with a lower number has ended, for a query to compare with; None on SQLite, where whatever
@@ -101,11 +96,19 @@ class Transaction:
 
     def among(self, key: Column[Any], ids: Sequence[str]) -> ColumnElement[bool]:
         """`key IN (ids)` as one bound parameter, however many there are."""
-        wanted = _to_json([fit(id) for id in ids]).decode()
+        wanted = _listed(ids)
         if self._postgres:
             listed = func.json_array_elements_text(cast(bindparam(None, wanted, Text()), JSON))
             return key == func.any(func.array(select(listed).scalar_subquery()))
         return key.in_(select(func.json_each(wanted).table_valued("value").c.value))
+
+    def hold(self, table: Table, key: str, ids: Sequence[str], **fresh: Any) -> Sequence[Row[Any]]:
+        """The rows of the table with these keys, held until the end; one that is missing is made, with what is `fresh`
+        in it. Whoever holds several gives the keys in the same order as everybody else."""
+        if self._postgres:
+            return self.connection.execute(_hold(table, key, **fresh), {"keys": _listed(ids)}).all()
+        self.insert(table, [{key: id, **fresh} for id in ids], key)
+        return self.connection.execute(select(table).where(self.among(table.c[key], ids))).all()
 
     def insert(
         self,
@@ -114,47 +117,99 @@ class Transaction:
         key: str,
         update: Sequence[str] = (),
         guard: Guard | None = None,
+        stamp: str | None = None,
         **values: Callable[[Any], Any],
     ) -> None:
         """Insert the rows in one statement; all have the same columns and distinct values of `key`.
 
         Where a row with this key is there already it is left alone, or, with `update`, those columns take the new
-        values if `guard` agrees. `values` are columns that take an expression of the new row instead.
+        values if `guard` agrees. `values` are columns that take an expression of the new row instead. Both are better
+        functions of a module than made for the call: then the statement is made once. `stamp` is a column for the
+        number of this transaction, which orders what followers read; on SQLite, where writers come one after the other,
+        it keeps its default.
         """
         if not rows:
             return
-        names = list(rows[0])
-        statement: Any = sqlite.insert(table)
-        if self._postgres:
-            # One JSON document: a value at a time, or an array of each column, costs our side several times as much.
-            types = [Text() if _is_binary(table.c[name]) else table.c[name].type for name in names]
-            fields = [column(name, type_) for name, type_ in zip(names, types, strict=True)]
-            new = func.json_to_recordset(cast(bindparam("rows", type_=Text()), JSON)).table_valued(*fields, name="new")
-            new = new.render_derived(with_types=True)
-            given = [func.decode(new.c[it], "base64") if _is_binary(table.c[it]) else new.c[it] for it in names]
-            statement = postgresql.insert(table).from_select(names, select(*given))
-        if update or values:
-            changes = {name: statement.excluded[name] for name in update}
-            changes |= {name: value(statement.excluded) for name, value in values.items()}
-            where = guard(statement.excluded) if guard else None
-            statement = statement.on_conflict_do_update(index_elements=[key], set_=changes, where=where)
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=[key])
+        names = tuple(rows[0])
+        ready = _ready(self._postgres, table, names, key, tuple(update), guard, stamp, tuple(values.items()))
         # SQLAlchemy would convert each value of each row by itself, which costs more than the database does.
         storable = [self._storable(table.c[name].type, [row[name] for row in rows]) for name in names]
         if self._postgres:
             document = [dict(zip(names, row, strict=True)) for row in zip(*storable, strict=True)]
-            self.connection.execute(statement, {"rows": _to_json(document).decode()})
+            self.connection.execute(ready.statement, {"rows": _to_json(document).decode()})
         else:
-            compiled = statement.compile(dialect=self.connection.dialect, column_keys=names)
             values_of = dict(zip(names, storable, strict=True))
-            columns = [values_of.get(name) or [compiled.params[name]] * len(rows) for name in compiled.positiontup]
-            self.connection.exec_driver_sql(str(compiled), list(zip(*columns, strict=True)))
+            columns = [values_of.get(name) or [ready.fixed[name]] * len(rows) for name in ready.order]
+            self.connection.exec_driver_sql(ready.text, list(zip(*columns, strict=True)))
 
     def _storable(self, type_: TypeEngine[Any], values: list[Any]) -> list[Any]:
         if isinstance(type_, Converted):
             return type_.convert(values, self.connection.dialect)
         return values
+
+
+class _Ready(NamedTuple):
+    """An insert made ready: for SQLite as its text, the columns of its parameters in order, and those that are the same
+    for every row."""
+
+    statement: Any
+    text: str = ""
+    order: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = {}
+
+
+@lru_cache(maxsize=256)  # making a statement costs more than running it for a few rows
+def _ready(
+    postgres: bool,
+    table: Table,
+    names: tuple[str, ...],
+    key: str,
+    update: tuple[str, ...],
+    guard: Guard | None,
+    stamp: str | None,
+    values: tuple[tuple[str, Callable[[Any], Any]], ...],
+) -> _Ready:
+    statement: Any = _insert_from_json(table, names, stamp) if postgres else sqlite.insert(table)
+    if update or values:
+        changes = {name: statement.excluded[name] for name in update}
+        changes |= {name: value(statement.excluded) for name, value in values}
+        where = guard(statement.excluded) if guard else None
+        statement = statement.on_conflict_do_update(index_elements=[key], set_=changes, where=where)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=[key])
+    if postgres:
+        return _Ready(statement)
+    compiled = statement.compile(dialect=_sqlite, column_keys=names)
+    return _Ready(statement, str(compiled), tuple(compiled.positiontup), compiled.params)
+
+
+_sqlite = pysqlite.dialect()
+
+
+def _insert_from_json(table: Table, names: tuple[str, ...], stamp: str | None) -> Any:
+    # One JSON document: a value at a time, or an array of each column, costs our side several times as much.
+    types = [Text() if _is_binary(table.c[name]) else table.c[name].type for name in names]
+    fields = [column(name, type_) for name, type_ in zip(names, types, strict=True)]
+    new = func.json_to_recordset(cast(bindparam("rows", type_=Text()), JSON)).table_valued(*fields, name="new")
+    new = new.render_derived(with_types=True)
+    given: list[Any] = [func.decode(new.c[it], "base64") if _is_binary(table.c[it]) else new.c[it] for it in names]
+    if stamp:
+        names, given = (*names, stamp), [*given, cast(cast(func.pg_current_xact_id(), Text), BigInteger)]
+    return postgresql.insert(table).from_select(names, select(*given))
+
+
+@lru_cache(maxsize=16)
+def _hold(table: Table, key: str, **fresh: Any) -> Any:
+    wanted = func.json_array_elements_text(cast(bindparam("keys", type_=Text()), JSON))
+    given = [literal(value, table.c[name].type) for name, value in fresh.items()]
+    statement = postgresql.insert(table).from_select([key, *fresh], select(wanted, *given))
+    # An update that changes nothing locks what is there, in the order of the keys, and tells how it stands by then.
+    same = {name: table.c[name] for name in fresh}
+    return statement.on_conflict_do_update(index_elements=[key], set_=same).returning(*table.c)
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return _to_json(fit_all(ids)).decode()
 
 
 def _is_binary(of: Column[Any]) -> bool:
@@ -167,6 +222,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = _parsed(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._pen = threading.Lock()
         options: dict[str, Any] = (
             {"connect_args": {"timeout": BUSY_SECONDS}} if self.is_sqlite else _postgres_options(self._url)
         )
@@ -189,7 +245,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction that commits at the end of the block, or leaves no trace."""
-        with self._connected() as connection, connection.begin():
+        with self._turn(), self._connected() as connection, connection.begin():
             yield Transaction(connection)
 
     @contextmanager
@@ -215,6 +271,20 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """On SQLite this process's threads wait for each other here, where they are woken: one that finds the file
+        locked looks again after up to a tenth of a second, and may find it locked every time."""
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._pen.acquire(timeout=BUSY_SECONDS):
+            raise StoreUnavailable("the store is busy: other writers are before us")
+        try:
+            yield
+        finally:
+            self._pen.release()
 
     @contextmanager
     def _connected(self, reading: bool = False) -> Iterator[Connection]:
@@ -282,6 +352,7 @@ def _postgres_options(url: URL) -> dict[str, Any]:
     # A host that vanishes must not hold a worker for the kernel's default of two hours.
     settings = (
         f"-c timezone=UTC -c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout=60s "
+        "-c plan_cache_mode=force_custom_plan "  # a plan made while a table was small reads all of it for good
         f"{url.query.get('options', '')}"
     )
     patience = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 15_000}

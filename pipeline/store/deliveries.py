@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import delete, exists, literal, null, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, exists, literal, null, select, tuple_, update
 
 from pipeline.codec import decode, encode
 from pipeline.errors import BadRecord, BrokenStage
@@ -216,7 +216,7 @@ def _store(transaction: Transaction, fresh: Sequence[_Fresh], now: datetime) -> 
         [_row(it.routed, it.body, now) for it in fresh],
         "id",
         update=_replaced,
-        guard=lambda new: tuple_(new.revision, new.decided_at) >= tuple_(mentions.c.revision, mentions.c.decided_at),
+        guard=_not_older,
     )
     ids = [it.routed.mention.id for it in fresh]
     # A letter about a mention that has arrived after all waits for nobody.
@@ -225,6 +225,10 @@ def _store(transaction: Transaction, fresh: Sequence[_Fresh], now: datetime) -> 
         .where(transaction.among(dead_letters.c.intake_id, ids), dead_letters.c.state == "dead")
         .values(state="retried")
     )
+
+
+def _not_older(new: Any) -> ColumnElement[bool]:
+    return tuple_(new.revision, new.decided_at) >= tuple_(mentions.c.revision, mentions.c.decided_at)
 
 
 def _row(it: Routed, body: bytes, now: datetime) -> dict[str, Any]:

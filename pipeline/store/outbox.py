@@ -1,5 +1,5 @@
 """The outbox: what each sink is to get, enqueued with the decision itself, so that a sink that is down loses nothing
-and holds up nobody."""
+and holds up nobody. What was settled is taken away after a while (`prune`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Literal
 
-from sqlalchemy import and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, update
 
 from pipeline.codec import decode, encode
 from pipeline.errors import BadRecord
@@ -18,7 +18,7 @@ from pipeline.store.columns import utc
 from pipeline.store.database import Transaction
 from pipeline.store.part import Part, Victim
 from pipeline.store.records import Backlog, Parcel
-from pipeline.store.tables import outbox
+from pipeline.store.tables import mentions, outbox
 
 _pending = outbox.c.state == "pending"
 
@@ -166,6 +166,31 @@ def withdraw(transaction: Transaction, victims: Sequence[Victim], now: datetime)
     return len(rows)
 
 
+def prune(transaction: Transaction, place: int | None, before: datetime, limit: int) -> tuple[int, int | None]:
+    """Look at so many rows beyond this place and take away what was settled before then and says nothing any more; an
+    emptied row of a mention that is kept says which sinks must hear when it is taken back, and stays. Returns how many
+    went and where to go on, None at the end."""
+    later = outbox.alias("later")
+    newer = exists().where(
+        later.c.mention_id == outbox.c.mention_id,
+        later.c.sink == outbox.c.sink,
+        later.c.seq > outbox.c.seq,
+        later.c.kind == "routed",
+        later.c.attempts > 0,
+    )
+    kept = exists().where(mentions.c.id == outbox.c.mention_id)
+    told = or_(outbox.c.kind == "removal", ~kept, newer).label("superfluous")
+    columns = (outbox.c.seq, outbox.c.state, outbox.c.enqueued_at, outbox.c.sent_at, told)
+    query = select(*columns).where(outbox.c.seq > (place or 0)).order_by(outbox.c.seq).limit(limit)
+    rows = transaction.run(query).all()
+    settled = [row for row in rows if row.state != "pending" and (row.sent_at or row.enqueued_at) < before]
+    gone = [row.seq for row in settled if row.superfluous]
+    transaction.run(delete(outbox).where(outbox.c.seq.in_(gone)))
+    emptied = update(outbox).where(outbox.c.seq.in_([row.seq for row in settled if row.state == "refused"]))
+    transaction.run(emptied.values(payload=b"", last_error=""))
+    return len(gone), rows[-1].seq if len(rows) == limit else None
+
+
 def _row(
     sink: str, mention_id: str, kind: Literal["routed", "removal"], version: str, payload: bytes, now: datetime
 ) -> dict[str, Any]:
@@ -185,10 +210,12 @@ def _row(
 
 
 def _removal(victim: Victim) -> bytes:
+    # Of the reasons a removal can have, an own rule about how long to keep things is nearest to compliance.
+    reason = "compliance" if victim.stone.reason == "expired" else victim.stone.reason
     return encode(
         Removal(
             source=victim.source,
-            reason=victim.stone.reason,
+            reason=reason,
             noticed_at=victim.stone.noticed_at,
             mention=victim.id,
             conversation=victim.conversation,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import ColumnElement, case, delete, select, update
 
 from pipeline.ports import Clock
 from pipeline.store.columns import fit, utc
@@ -23,9 +23,9 @@ class Part:
 
 
 class Stone(NamedTuple):
-    """Why something was taken back, and when that was noticed."""
+    """Why something was taken back, and when that was noticed; `expired`: it is past the period it is kept for."""
 
-    reason: Literal["deleted", "account_gone", "account_hidden", "compliance", "erased"]
+    reason: Literal["deleted", "account_gone", "account_hidden", "compliance", "erased", "expired"]
     noticed_at: datetime
 
 
@@ -117,9 +117,13 @@ def mark_removed(transaction: Transaction, victims: Sequence[Victim], now: datet
         [rows[id] for id in sorted(rows)],
         "id",
         update=["purged_at"],
-        conversation=lambda new: case((new.conversation != "", new.conversation), else_=removed.c.conversation),
+        conversation=_known_conversation,
     )
     transaction.run(
         update(intake).where(transaction.among(intake.c.id, list(rows)), intake.c.digest != "").values(digest="")
     )
     transaction.run(delete(dead_letters).where(transaction.among(dead_letters.c.intake_id, list(rows))))
+
+
+def _known_conversation(new: Any) -> ColumnElement[str]:
+    return case((new.conversation != "", new.conversation), else_=removed.c.conversation)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Column, delete, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, Table, delete, func, or_, select, update
 
 from pipeline.codec import decode
 from pipeline.mention import Routed
-from pipeline.store.case_tables import case_authors, cases
+from pipeline.store.case_tables import case_authors, case_mentions, cases
 from pipeline.store.columns import fit
-from pipeline.store.database import REMOVALS, beyond
+from pipeline.store.database import REMOVALS, Transaction, beyond
+from pipeline.store.holdings import HOLDINGS, tables_of_cases
 from pipeline.store.letters import columns as letter_columns
 from pipeline.store.letters import letter
 from pipeline.store.part import Part, Stone, Victim, mark_removed, target
@@ -127,30 +129,65 @@ class People(Part):
         with self._db.read() as transaction:
             return transaction.run(select(cases.c.author).where(cases.c.id == id)).scalar()
 
-    def cases_of(self, author: str) -> list[Found]:
-        """Their cases, and every row that hangs on one of them, whichever tables hold it."""
+    def cases_of(self, author: str, accounts: Collection[str] = ()) -> list[Found]:
+        """Their cases, every row that hangs on one of them, whichever tables hold it, and what else is kept under
+        their account or another of the names it goes by (`accounts`; `HOLDINGS` says where)."""
         with self._db.read() as transaction:
             ids = sorted(transaction.run(select(cases.c.id).where(cases.c.author == author)).scalars())
-            queries = [(cases, cases.c.id)] + [
-                (table, table.c.case_id) for table in metadata.sorted_tables if "case_id" in table.c
-            ]
+            queries = [(cases, transaction.among(cases.c.id, ids))]
+            queries += [(table, transaction.among(table.c.case_id, ids)) for table in tables_of_cases()]
+            named = _under(transaction, {author, *accounts})
+            queries += [(table, theirs) for table, theirs in named if "case_id" not in table.c]
             return [
                 Found(table.name, dict(row._mapping))
-                for table, id in queries
-                for row in transaction.run(select(table).where(transaction.among(id, ids)).order_by(*table.primary_key))
+                for table, theirs in queries
+                for row in transaction.run(select(table).where(theirs).order_by(*table.primary_key))
+                if table is not case_authors
             ]
 
-    def erase_cases(self, author: str) -> list[str]:
-        """Take their cases away with all that hangs on a case, whichever tables hold it; returns the cases' ids."""
+    def answers_to(self, author: str) -> list[str]:
+        """The ids of our own answers in their cases, of those that are kept as mentions."""
+        query = (
+            select(mentions.c.id)
+            .join(case_mentions, case_mentions.c.mention == mentions.c.id)
+            .join(cases, cases.c.id == case_mentions.c.case_id)
+            .where(cases.c.author == author, case_mentions.c.part == "answer", mentions.c.author != author)
+        )
+        with self._db.read() as transaction:
+            return list(transaction.run(query.order_by(mentions.c.id)).scalars())
+
+    def erase_cases(self, author: str, accounts: Collection[str] = ()) -> list[str]:
+        """Take their cases away with all that hangs on a case, whichever tables hold it, and every row under their
+        account, or another of the names it goes by (`accounts`); returns the cases' ids."""
         with self._db.write() as transaction:
+            transaction.run(select(case_authors.c.author).where(case_authors.c.author == author).with_for_update())
             ids = sorted(transaction.run(select(cases.c.id).where(cases.c.author == author)).scalars())
-            for table in metadata.tables.values():
-                if "case_id" in table.c:
-                    transaction.run(delete(table).where(transaction.among(table.c.case_id, ids)))
-            for table in (cases, case_authors):
-                transaction.run(delete(table).where(table.c.author == author))
+            for table in tables_of_cases():
+                transaction.run(delete(table).where(transaction.among(table.c.case_id, ids)))
+            for table, named in _under(transaction, {author, *accounts}):
+                transaction.run(delete(table).where(named))
         self._db.checkpoint()
         return ids
+
+    def reword(self, change: Callable[[str], str]) -> Counter[str]:
+        """Let `change` go over what our people wrote freely, wherever it is a column of its own; returns how many rows
+        that changed, by table. What is being sent stays as it is."""
+        changed: Counter[str] = Counter()
+        for name, held in HOLDINGS.items():
+            table = metadata.tables[name]
+            for _, row in self.rows(name) if held.words else ():
+                news = {it: new for it in held.words if row[it] and (new := change(row[it])) != row[it]}
+                if news and row.get("state") not in held.busy:
+                    # Whoever has it open is told that it has changed, and what changed meanwhile is seen next time.
+                    more = {"version": row["version"] + 1} if "version" in row else {}
+                    same = [column == row[column.name] for column in table.primary_key]
+                    same += [table.c[it] == row[it] for it in (*news, *more)]
+                    with self._db.write() as transaction:
+                        done = transaction.run(update(table).where(*same).values(news | more)).rowcount
+                    changed[name] += done
+        if changed:
+            self._db.checkpoint()
+        return changed
 
     def owed(self, source: str, ids: Sequence[str]) -> dict[str, int]:
         """How many deliveries wait, by sink, that are about these mentions or about others of this source that were
@@ -217,6 +254,15 @@ class People(Part):
             targets = [target("mention", id) for id in ids]
             transaction.run(delete(tombstones).where(transaction.among(tombstones.c.target, targets)))
         self._db.checkpoint()
+
+
+def _under(transaction: Transaction, accounts: Collection[str]) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """The tables whose rows belong to accounts, and which of them are under one of these names; without those that a
+    removal reaches."""
+    for name, held in HOLDINGS.items():
+        if held.accounts and name not in ("mentions", "dead_letters"):
+            table = metadata.tables[name]
+            yield table, or_(*(transaction.among(table.c[column], sorted(accounts)) for column in held.accounts))
 
 
 def _holds(column: Column[Any], fragment: str) -> Any:

@@ -183,5 +183,4 @@ from pipeline.store import account_tables as account_tables  # noqa: E402 - they
 from pipeline.store import answer_tables as answer_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import case_tables as case_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import fact_tables as fact_tables  # noqa: E402 - they need `metadata`
-from pipeline.store import wave_tables as wave_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import work_tables as work_tables  # noqa: E402 - they need `metadata`

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from desk import handling, hearing
-from desk.case import Standing, State, fold
+from desk.case import Case, Standing, State, fold
 from desk.dossier import Dossier, Lease
 from desk.events import Event, decode, encode
 from desk.handling import By
@@ -26,6 +27,19 @@ users = st.sampled_from(["user:ana", "user:ben", "user:cem"])
 tokens = st.integers(0, 12)
 picks = st.integers(0, 5)
 SETTINGS = CaseSettings(join_hours=1, reopen_hours=2)
+LEAD = Case(
+    id="lead",
+    author="test:ben",
+    conversation="c",
+    queue="service",
+    routed_queue="service",
+    state=State.NEW,
+    priority=Priority.HIGH,
+    opened_at=NOON,
+    since=NOON,
+    last_said_at=NOON,
+)
+"""The case of somebody else's copy."""
 
 
 class CaseMachine(RuleBasedStateMachine):
@@ -82,6 +96,26 @@ class CaseMachine(RuleBasedStateMachine):
         self.mentions[it.mention.id] = case.id
         assert case.open
         assert case.mentions > 0
+
+    @rule(thread=picks, answers=st.integers(0, 1), state=st.sampled_from([State.NEW, State.REPLIED, State.RESOLVED]))
+    def repeats_what_another_said(self, thread: int, answers: int, state: State) -> None:
+        self.said += 1
+        it = routed(f"test:{self.said}", author="ana", conversation=f"w{thread}", created_at=self.now)
+        lead = msgspec.structs.replace(LEAD, state=state, answers=answers, answered_at=NOON, closed_at=NOON)
+        self.dossier.lapse(self.now)
+        case = hearing.said(self.dossier, it, self.now, SETTINGS, lambda _: lead)
+        self.mentions[it.mention.id] = case.id
+        assert not (case.lead and case.owner)
+        assert case.open or case.lead == LEAD.id
+
+    @precondition(lambda self: any(case.lead and case.open for case in self.dossier.cases.values()))
+    @rule()
+    def is_settled_with_its_wave(self) -> None:
+        lead = msgspec.structs.replace(LEAD, state=State.RESOLVED, closed_at=self.now)
+        self.dossier.lapse(self.now)
+        for case in self.dossier.open_cases():
+            if case.lead and case.owner is None:
+                hearing.share_fate(self.dossier, case.id, lead, self.now)
 
     @precondition(lambda self: self.mentions)
     @rule(pick=picks)
@@ -224,6 +258,10 @@ class CaseMachine(RuleBasedStateMachine):
             assert (case.state is State.SNOOZED) == (case.wakes_at is not None)
             assert (case.closed_at is None) == case.open
             assert not (case.state in (State.NEW, State.REOPENED) and case.owner)
+            assert not (case.lead and case.alone)
+            assert (case.standing is Standing.READY) == (
+                case.state in (State.NEW, State.REOPENED) and case.lead is None
+            )
 
 
 TestCaseMachine = pytest.mark.filterwarnings("default")(CaseMachine.TestCase)
