@@ -64,7 +64,9 @@ class _Attachments(Struct):
     media_keys: list[str] | None = None
 
 
-class _Post(Struct):
+class Post(Struct):
+    """A post as X sends it; fields that are not asked for are not there."""
+
     id: str
     text: str
     author_id: str = ""
@@ -123,8 +125,8 @@ class _Medium(Struct):
 
 class _Includes(Struct):
     users: list[_User] = []
-    tweets: list[_Post] = []
-    posts: list[_Post] = []
+    tweets: list[Post] = []
+    posts: list[Post] = []
     media: list[_Medium] = []
 
 
@@ -190,11 +192,11 @@ class Reader:
         if not message.is_post:
             return [*self._removals(message.data, now)]
         try:
-            return [self._mention(msgspec.convert(message.data, _Post), message.includes, now)]
+            return [self._mention(msgspec.convert(message.data, Post), message.includes, now)]
         except (msgspec.ValidationError, ValueError, OverflowError) as error:
             raise BadItem(f"not a post: {error}") from error
 
-    def _mention(self, post: _Post, includes: _Includes, now: datetime) -> Mention:
+    def _mention(self, post: Post, includes: _Includes, now: datetime) -> Mention:
         users = {user.id: user for user in includes.users}
         others = {other.id: other for other in (*includes.tweets, *includes.posts)}
         author = users.get(post.author_id)
@@ -295,7 +297,7 @@ def _metrics(counts: _Counts | None) -> Metrics:
     )
 
 
-def _media(post: _Post, includes: _Includes) -> list[Media]:
+def _media(post: Post, includes: _Includes) -> list[Media]:
     keys = (post.attachments.media_keys if post.attachments else None) or ()
     media = {medium.media_key: medium for medium in includes.media}
     found = [media[key] for key in keys if key in media]

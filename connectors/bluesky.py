@@ -1,4 +1,4 @@
-"""Bluesky, over Jetstream v2 or v1: the network's public posts, those that may concern a brand.
+"""Bluesky, over Jetstream v2 or v1: the network's public posts, those that may concern a brand; and answers to them.
 
 Protocol numbers, from the README and lexicons of github.com/bluesky-social/jetstream:
 - v2 (`network.bsky.jetstream.subscribeEvents`): the cursor is a `seq`, inclusive, of one host only; a cursor of 1e15 or
@@ -38,6 +38,7 @@ from connectors._bluesky_jetstream import (
 )
 from connectors._bluesky_memory import Authors
 from connectors._bluesky_posts import POSTS, REPOSTS
+from connectors._bluesky_reply import Answers, Reply
 from connectors._bluesky_watch import Watch
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable, Trouble
 from pipeline.mention import Item
@@ -56,7 +57,7 @@ Host = Annotated[str, StringConstraints(pattern=r"^wss?://[^/?#]+$")]
 
 
 class Config(Settings):
-    """Settings of the Bluesky connector. It needs no account and no key.
+    """Settings of the Bluesky connector. To listen it needs no account and no key.
 
     hosts               Jetstream hosts, tried in turn: `wss://name` (`ws://` for one of your own)
     version             2, 1, or auto: 2 where the host has it
@@ -70,6 +71,7 @@ class Config(Settings):
     batch_secs          seconds a page is gathered for, at most
     memory              file that remembers whose posts were passed on, so that after a restart only their deletions
                         are; without it deletions of posts older than the restart are all passed on
+    reply               the account that answers (handle, password, service, timeout_secs); without it nobody does
     """
 
     hosts: tuple[Host, ...] = Field(
@@ -85,6 +87,16 @@ class Config(Settings):
     connect_secs: float = Field(default=10, gt=0)
     batch_secs: float = Field(default=0.25, gt=0, le=0.5)
     memory: Path | None = None
+    reply: Reply | None = None
+
+
+class Replier(Answers):
+    """Answers posts as the account in `reply` (`_bluesky_reply.py`)."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        if config.reply is None:
+            raise ValueError("a source without `reply` cannot answer")
+        super().__init__(config.reply, context)
 
 
 class _Position(Struct, omit_defaults=True):

@@ -21,7 +21,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 import structlog
 import uvicorn
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -30,6 +30,7 @@ from starlette.routing import Route
 
 from connectors._inbox import Inbox
 from connectors._mapping import MAX_PAYLOAD, FieldMap, Mapper, SourceName
+from connectors._webhook_reply import Answers, Reply, long_enough, signature
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable, Trouble
 from pipeline.mention import Item
 from pipeline.ports import Backoff, Context, Page, Rejection, Secret, Settings
@@ -40,12 +41,6 @@ _PAGE_ITEMS = 1000
 _IDLE_SECONDS = 0.25
 _CONNECTIONS = 200
 _RETRY_AFTER = {"Retry-After": "5"}
-
-
-def _long_enough(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < 16:
-        raise ValueError("a signing secret has at least 16 characters (make one with `openssl rand -hex 32`)")
-    return secret
 
 
 def _absolute(path: str) -> str:
@@ -68,12 +63,13 @@ class Config(Settings):
     max_items                a request with more is answered 422
     window_seconds           how far the timestamp may be from now
     durable_timeout_seconds  after so long without durability a request is answered 503, to be sent again
+    reply                    where answers go (url, secret, timeout_secs); without it there are none
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8642, ge=0, le=65535)
     path: Annotated[str, AfterValidator(_absolute)] = "/mentions"
-    secret: Annotated[Secret, AfterValidator(_long_enough)]
+    secret: Annotated[Secret, AfterValidator(long_enough)]
     source: SourceName | None = None
     brand: str | None = None
     map: FieldMap = {}
@@ -82,6 +78,7 @@ class Config(Settings):
     max_items: int = Field(default=500, ge=1, le=_PAGE_ITEMS)
     window_seconds: float = Field(default=300, gt=0)
     durable_timeout_seconds: float = Field(default=10, gt=0)
+    reply: Reply | None = None
 
 
 class Connector:
@@ -189,14 +186,14 @@ class Connector:
         return bytes(body)
 
     def _verify(self, request: Request, body: bytes) -> None:
-        stamp = request.headers.get("x-harken-timestamp", "").encode()
+        stamp = request.headers.get("x-harken-timestamp", "")
         given = request.headers.get("x-harken-signature", "").encode()
-        secret = self._config.secret.get_secret_value().encode()
-        wanted = b"sha256=" + hmac.new(secret, stamp + b"." + body, hashlib.sha256).hexdigest().encode()
+        wanted = signature(self._config.secret, stamp, body).encode()
         if not hmac.compare_digest(given, wanted):
             raise HTTPException(401, "the signature is missing or wrong")
         # Only a timestamp that was signed is looked at, so that nobody can probe the clock.
-        age = self._clock.now().timestamp() - int(stamp) if stamp.isdigit() and len(stamp) < 13 else None
+        seconds = stamp.isascii() and stamp.isdigit() and len(stamp) < 13
+        age = self._clock.now().timestamp() - int(stamp) if seconds else None
         if age is None or abs(age) > self._config.window_seconds:
             raise HTTPException(401, f"the timestamp is not within {self._config.window_seconds:g} seconds of now")
 
@@ -212,6 +209,15 @@ class Connector:
             except BadItem as error:
                 items.append(Rejection(raw[:MAX_PAYLOAD], f"request {request}, item {index}", str(error)))
         return items
+
+
+class Replier(Answers):
+    """Pushes answers to the address in `reply` (`_webhook_reply.py`)."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        if config.reply is None:
+            raise ValueError("a source without `reply` cannot answer")
+        super().__init__(config.reply, context)
 
 
 class _Server(uvicorn.Server):

@@ -24,6 +24,7 @@ from connectors._x_api import Api
 from connectors._x_meter import Meter
 from connectors._x_posts import Message, Reader, read, results
 from connectors._x_repair import Hole, Repair
+from connectors._x_reply import Answers, Reply
 from connectors._x_rules import PREFIX, Rule, difference, rules_for
 from connectors._x_stream import Line, Lines
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable, Trouble
@@ -56,6 +57,7 @@ class Config(Settings):
     timeout_secs        seconds to wait for an answer of X
     batch_secs          seconds a page is gathered for, at most
     api_base            where the API is
+    reply               the account that answers (handle, tier, and four secrets); without it nobody does
     """
 
     bearer_token: Secret
@@ -72,6 +74,8 @@ class Config(Settings):
     batch_secs: float = Field(default=0.25, gt=0, le=0.5)
     api_base: str = Field(default="https://api.x.com", pattern=r"^(https://|http://(127\.0\.0\.1|localhost)(:|/|$))")
 
+    reply: Reply | None = None
+
     @field_validator("bearer_token")
     @classmethod
     def _one_word(cls, token: Secret) -> Secret:
@@ -79,6 +83,15 @@ class Config(Settings):
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             raise ValueError("a bearer token is one word of printable ASCII")
         return token
+
+
+class Replier(Answers):
+    """Answers posts as the account in `reply` (`_x_reply.py`)."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        if config.reply is None:
+            raise ValueError("a source without `reply` cannot answer")
+        super().__init__(config.reply, config.api_base, config.timeout_secs, context)
 
 
 class _Cursor(Struct, omit_defaults=True):

@@ -190,7 +190,7 @@ class Connector(Protocol):
 class Replier(Protocol):
     """A connector that can also answer where the question was asked. The connector's module holds the class
     `Replier`, built as `Replier(config, context)` from the same Config, whose field `reply` (a Settings, or None: this
-    source may not answer) says with which account. Building opens nothing, and needs `config.reply`.
+    source may not answer) says with which account; without it building raises ValueError. Building opens nothing.
 
     One Replier is used by one thread at a time. Its calls wait for the platform no longer than the settings allow.
     """
@@ -204,8 +204,8 @@ class Replier(Protocol):
         """Post the reply, `text` as it stands, and return its native id.
 
         The same `key` twice posts once and returns the same id, also from a new Replier after a crash in the middle;
-        where a platform leaves a gap in this, the connector's documentation says which. `key` is any text, one for
-        each reply.
+        where a platform leaves a gap in this, the connector's documentation says which. `key` is any text of up to
+        200 characters, another one for every reply.
 
         Raises SourceUnavailable when it cannot be sent now: whether it was posted may be unknown, and the same key
         comes again after the delay that the connector's `backoff` states for the trouble, or `retry_after`. Raises

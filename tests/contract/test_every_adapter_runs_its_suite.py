@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract import test_replier
+
 ROOT = Path(__file__).parents[2]
 
 PORTS = {
@@ -86,7 +88,7 @@ SUITES = {
     "Connector": "test_connector",
     "Stage": "test_stage",
     "Sink": "test_sink",
-    "Replier": "",  # nothing answers yet; its suite comes with the first that does
+    "Replier": "test_replier",
 }
 """Each port of pipeline/ports.py and its suite."""
 
@@ -99,13 +101,18 @@ def test_every_port_has_a_suite() -> None:
         and any(isinstance(base, ast.Name) and base.id == "Protocol" for base in node.bases)
     }
     assert ports == set(SUITES)
-    for suite in filter(None, SUITES.values()):
+    for suite in SUITES.values():
         assert (ROOT / f"tests/contract/{suite}.py").is_file()
 
 
-def test_a_port_without_a_suite_has_no_adapter() -> None:
-    for path in (ROOT / "connectors").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            assert not (isinstance(node, ast.FunctionDef) and node.name == "eligible"), (
-                f"{path} answers: write the suite"
-            )
+def test_every_connector_that_answers_runs_the_repliers_suite(listing: str) -> None:
+    answering = {path.stem for path in files("connectors") if "Replier" in classes(path)}
+    assert set(test_replier.ADAPTERS) == answering
+    for name in answering:
+        assert re.search(rf"^tests/contract/test_replier\.py::.*\[{name}[\]-]", listing, re.MULTILINE), listing[-2000:]
+
+
+def test_a_connector_that_answers_has_a_setting_for_the_account_and_no_other_has() -> None:
+    for path in files("connectors"):
+        settings = import_module(f"connectors.{path.stem}").Config.model_fields
+        assert ("reply" in settings) == ("Replier" in classes(path)), path.stem
