@@ -70,14 +70,26 @@ def decide(
     return Eligible(account)
 
 
+def through(
+    mention: Mention, vias: Mapping[str, Account | None], *, quotes_ours: bool = False, removed: bool = False
+) -> Eligibility:
+    """`decide` for the account of the configured source that collected the mention; `vias` are the sources that may
+    answer. Where only the connector knows the account (None), what depends on the account is left to it."""
+    account = vias.get(mention.via)
+    if account is None and mention.via in vias:
+        account = Account(mention.source, "", tier="enterprise")
+    return decide(mention, account, quotes_ours=quotes_ours, removed=removed)
+
+
 def deep_link(mention: Mention) -> str:
     """Where a person can see and answer the mention: its own address, or the one its id makes; only `http` and
     `https`, since the address comes from outside. Empty where there is none."""
-    if _safe(mention.url):
-        return mention.url
-    shape = _LINKS.get(mention.source, "")
-    id = mention.native_id
-    return shape.format(id=id) if id.isascii() and id.isdecimal() else ""
+    return mention.url if _safe(mention.url) else address(mention.source, mention.native_id)
+
+
+def address(source: str, id: str) -> str:
+    """Where a post is, where its native id tells; else empty."""
+    return _LINKS.get(source, "").format(id=id) if id.isascii() and id.isdecimal() else ""
 
 
 def _safe(url: str) -> bool:
@@ -96,7 +108,7 @@ def _why_not(mention: Mention, account: Account | None, quotes_ours: bool, remov
         return "It was deleted, so there is nothing left to answer."
     if mention.own:
         return "It is our own post."
-    if network not in _RULES:
+    if network not in _RULES and account is None:
         return f"harken has no way to write on {shown}."
     if account is None:
         return f"The brand has no account on {shown} to answer from."
@@ -110,7 +122,7 @@ def _why_not(mention: Mention, account: Account | None, quotes_ours: bool, remov
         return f"This account has used up the answers {shown} allows for now."
     if mention.kind is Kind.REPOST:
         return "It repeats someone else's post; answer the original."
-    return _RULES[network](mention, account, quotes_ours)
+    return _RULES.get(network, _anywhere)(mention, account, quotes_ours)
 
 
 def _x(mention: Mention, account: Account, quotes_ours: bool) -> str:
@@ -151,7 +163,8 @@ _RULES: Mapping[str, Callable[[Mention, Account, bool], str]] = {
     "facebook": _anywhere,
     "instagram": _anywhere,
 }
-"""The networks whose interface takes an answer. RSS and Atom feeds and Hacker News have none that writes."""
+"""The networks whose interface takes an answer; RSS and Atom feeds and Hacker News have none that writes. What comes
+through a webhook is of a network of its own name, and is answered where an account says so."""
 
 _NAMES = {
     "x": "X",

@@ -131,3 +131,11 @@ def test_an_ineligible_mention_always_has_a_reason_and_a_link_only_to_the_web(ur
     if isinstance(decided, Ineligible):
         assert decided.reason.endswith(".")
         assert decided.deep_link.startswith(("http://", "https://"))
+
+
+def test_what_a_webhook_brought_is_answered_where_an_account_says_so() -> None:
+    asked = on("shop")
+    assert isinstance(decide(asked, Account("shop", "")), Eligible)
+    refused = decide(asked, None)
+    assert isinstance(refused, Ineligible)
+    assert refused.reason == "harken has no way to write on shop."

@@ -1,0 +1,215 @@
+"""Answers as people work with them: written, looked over, approved, sent.
+
+A draft is its own outbox: `send` queues it in the transaction that checks the token, and `replies.py` hands it to the
+platform.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from desk import drafting, eligibility, macros
+from desk._validated import nearest
+from desk.cases import Cases
+from desk.desk import Desk
+from desk.dossier import Dossier
+from desk.draft_queries import Asked, DraftQueries, asked_in, quotes_ours
+from desk.draft_records import DraftView
+from desk.draft_shelf import case_of, held, put_drafts
+from desk.drafting import Draft, DraftState
+from desk.handling import By
+from desk.refusals import Conflict, NoSuchDraft, Unfit
+from desk.shelf import dossier_of, lock_case, save
+from desk.tone import Tone
+from pipeline.ports import Clock
+from pipeline.store.columns import fit
+from pipeline.store.database import Database, Transaction
+
+_SENT_ALREADY = frozenset({DraftState.QUEUED, DraftState.SENDING, DraftState.SENT})
+
+LANGUAGE_CHARS = 35
+"""Longest language tag (RFC 5646, section 4.4.1)."""
+
+
+class Drafts(DraftQueries):
+    """The drafts, on the store's database, with the rules of the desk. A method that changes something has done so when
+    it returns, and has left no trace when it raises.
+
+    `by` is who acts, and under which token: where one is given it must be good, so that who lost a case hears of it;
+    only `send` needs one. What a person may do is the caller's to check, but two things are checked here: nobody
+    approves their own words, and what needs approval is not sent without.
+
+    Raises NoSuchCase, NoSuchDraft; Conflict with who holds the customer, or because the draft or its case does not
+    stand so that it could be done; Unfit; StoreUnavailable as the store does. Safe to share among threads.
+    """
+
+    def __init__(self, database: Database, clock: Clock, cases: Cases, desk: Desk, tone: Tone | None = None) -> None:
+        super().__init__(database, clock, desk, tone)
+        self._cases = cases
+
+    def write(
+        self,
+        case: str,
+        by: By,
+        text: str,
+        *,
+        mention: str | None = None,
+        macro: str | None = None,
+        language: str | None = None,
+        id: str | None = None,
+        version: int | None = None,
+    ) -> DraftView:
+        """Write a new answer to `mention`, or to what was said last; or, with `id`, other words for one, where nobody
+        has changed it since `version`. `macro` names the one it was made of; without a text its own is taken, filled
+        in as far as values are known. What was submitted or approved is a draft again."""
+        if id is not None:
+            return self._edit(case, by, text, macro, language, id, version)
+        with self._db.write() as transaction, _opened(transaction, case) as dossier:
+            now = self._clock.now()
+            dossier.open_case(case)
+            _check_token(dossier, by, now)
+            asked = asked_in(transaction, case, mention)
+            spoken = _language(language) or asked.language
+            text, spoken = self._worded(transaction, asked, by, text, macro, spoken)
+            draft = Draft(
+                id=secrets.token_hex(8),
+                case=case,
+                author=asked.case.author,
+                mention=fit(asked.mention.id),
+                via=asked.mention.via,
+                state=DraftState.DRAFT,
+                text=text,
+                macro=macro,
+                language=spoken,
+                writer=by.user,
+                hands=(by.user,),
+                created_at=now,
+                changed_at=now,
+            )
+            put_drafts(transaction, [draft])
+            return self._seen(transaction, draft.id)
+
+    def submit(self, id: str, by: By) -> DraftView:
+        """Ask for somebody's approval."""
+        return self._change(id, by, lambda dossier, draft, now: drafting.submit(dossier, draft, by, now))
+
+    def approve(self, id: str, by: By) -> DraftView:
+        """Let it be sent as it stands; nobody who wrote at it can."""
+        return self._change(id, by, lambda dossier, draft, now: drafting.approve(dossier, draft, by, now))
+
+    def reject(self, id: str, by: By, reason: str) -> DraftView:
+        """Give it back to who wrote it."""
+        return self._change(id, by, lambda dossier, draft, now: drafting.reject(dossier, draft, by, now, reason))
+
+    def discard(self, id: str, by: By) -> DraftView:
+        """Drop it; an answer that is queued is taken back by whoever may change the case."""
+        return self._change(id, by, lambda dossier, draft, now: drafting.discard(dossier, draft, by, now))
+
+    def send(self, id: str, by: By, *, may_send: bool = False, awaiting: bool = False) -> DraftView:
+        """Queue it for the platform, under a token that is good now. `may_send` says that `by` needs nobody's approval
+        but where the queue asks for it; `awaiting` that the answer asks the customer for something, so that it is their
+        turn. Again by the same person it changes nothing."""
+        with self._db.write() as transaction:
+            case = case_of(transaction, id)
+            lock_case(transaction, case)
+            now = self._clock.now()
+            draft = held(transaction, id)
+            if draft.state in _SENT_ALREADY and draft.sender == by.user:
+                return self._seen(transaction, id)
+            asked = self._answerable(transaction, draft)
+            rules = self._desk.rules(asked.case.queue)
+            drafting.check_sendable(draft, approved_only=not may_send or rules.approval == "always")
+            # The same words after an attempt whose end nobody knows go out under its key: they are posted once.
+            key = draft.key or f"{draft.id}-{draft.version}"
+            self._cases.reply_queued(transaction, case, by, draft.id, key, awaiting=awaiting)
+            put_drafts(transaction, [drafting.queued(draft, by, now, key, awaiting=awaiting)])
+            return self._seen(transaction, id)
+
+    # ------------------------------------------------------------------------ inside
+
+    def _edit(
+        self, case: str, by: By, text: str, macro: str | None, language: str | None, id: str, version: int | None
+    ) -> DraftView:
+        if version is None:
+            raise Unfit("version", "say which version you changed")
+
+        def change(dossier: Dossier, draft: Draft, now: datetime) -> Draft:
+            if draft.case != case:
+                raise NoSuchDraft(f"there is no draft {id} in case {case}")
+            drafting.check_editable(draft, version)
+            asked = asked_in(transaction, case, draft.mention)
+            spoken = _language(language) or draft.language
+            worded, spoken = self._worded(transaction, asked, by, text, macro, spoken)
+            return drafting.edit(dossier, draft, by, now, worded, macro, spoken, version)
+
+        with self._db.write() as transaction:
+            return self._changed(transaction, id, by, change)
+
+    def _change(self, id: str, by: By, command: Callable[[Dossier, Draft, datetime], Draft]) -> DraftView:
+        with self._db.write() as transaction:
+            return self._changed(transaction, id, by, command)
+
+    def _changed(
+        self, transaction: Transaction, id: str, by: By, command: Callable[[Dossier, Draft, datetime], Draft]
+    ) -> DraftView:
+        with _opened(transaction, case_of(transaction, id)) as dossier:
+            now = self._clock.now()
+            draft = held(transaction, id)
+            _check_token(dossier, by, now)
+            changed = command(dossier, draft, now)
+            if changed is not draft:
+                put_drafts(transaction, [changed])
+        return self._seen(transaction, id)
+
+    def _worded(
+        self, transaction: Transaction, asked: Asked, by: By, text: str, macro: str | None, language: str
+    ) -> tuple[str, str]:
+        """The text, or the macro's, and the language it is in."""
+        if macro is None:
+            return drafting.words(text), language
+        found = self._desk.macros.find(macro)
+        if found is None:
+            raise Unfit(
+                "macro", f"there is none of this name; {nearest(macro, [it.name for it in self._desk.macros.macros])}"
+            )
+        if text.strip():
+            return drafting.words(text), language
+        language = language or next(iter(found.texts))
+        if language not in found.texts:
+            raise Unfit("language", f"the macro has texts in {', '.join(found.texts)}")
+        return macros.fill(found, language, self._values(transaction, asked, by)).text, language
+
+    def _answerable(self, transaction: Transaction, draft: Draft) -> Asked:
+        """What it answers, where that can be answered from here; raises Conflict."""
+        try:
+            asked = asked_in(transaction, draft.case, draft.mention)
+        except Unfit:
+            raise Conflict(draft.reason or drafting.GONE) from None
+        ours = quotes_ours(transaction, asked.mention)
+        verdict = eligibility.through(asked.mention, self._desk.vias, quotes_ours=ours)
+        if isinstance(verdict, eligibility.Ineligible):
+            raise Conflict(verdict.reason)
+        return asked
+
+
+@contextmanager
+def _opened(transaction: Transaction, case: str) -> Iterator[Dossier]:
+    """The dossier this case is in, held; saved at the end of the block."""
+    dossier = dossier_of(transaction, case)
+    before = {dossier.lease.author: dossier.lease}
+    yield dossier
+    save(transaction, [dossier], before)
+
+
+def _check_token(dossier: Dossier, by: By, now: datetime) -> None:
+    if by.token is not None:
+        dossier.check(by.token, by.user, now)
+
+
+def _language(language: str | None) -> str:
+    if language and (len(language) > LANGUAGE_CHARS or not language.replace("-", "").isalnum()):
+        raise Unfit("language", "is a language tag such as en")
+    return language or ""
