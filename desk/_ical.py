@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
-from icalendar import Calendar as Document
-from icalendar import Event
+
+if TYPE_CHECKING:
+    from icalendar import Event
 
 LONGEST_BYTES = 4_000_000
 MOST_DAYS = 20_000
@@ -40,6 +41,9 @@ class Closure(NamedTuple):
 
 def closures(data: bytes, zone: ZoneInfo) -> list[Closure]:
     """What the file's events close, by the clock in `zone`. Raises ValueError saying what is wrong with the file."""
+    from icalendar import Calendar as Document  # they take 0.1 s to import: only where there is a calendar file
+    from icalendar import Event
+
     if len(data) > LONGEST_BYTES:
         raise ValueError(f"longer than {LONGEST_BYTES:,} bytes, which no calendar of holidays is")
     try:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -111,7 +112,7 @@ class CrmSettings(Settings):
     (`source:author_id` or `source:@handle`), `segment`, `value` and, optionally, `person`."""
 
     csv: Path | None = None
-    url: SecretStr | None = None
+    url: Secret | None = None
     query: str | None = None
     refresh_minutes: float = Field(60, ge=1)
 
@@ -119,10 +120,11 @@ class CrmSettings(Settings):
 class DeskSettings(Settings):
     """How mentions make cases, how cases are worked, and what is promised to customers."""
 
-    cases: bool = False
+    cases: bool = True
     join_hours: float = Field(24, ge=0)
     reopen_hours: float = Field(72, ge=0)
     wave_hours: float = Field(24, ge=0)
+    wave_words: int = Field(8, ge=1)
     lease_secs: float = Field(300, ge=10, le=86_400)
     away_secs: float = Field(120, ge=10, le=86_400)
     queues: dict[str, QueueSettings] = {}
@@ -140,6 +142,14 @@ class OidcSettings(Settings):
     client_id: str
     client_secret: Secret
 
+    @field_validator("issuer")
+    @classmethod
+    def _is_safe(cls, value: str) -> str:
+        url = urlsplit(value)
+        if url.scheme == "https" or (url.scheme == "http" and url.hostname in ("localhost", "127.0.0.1", "::1")):
+            return value
+        raise ValueError("begins with https://, or is on this machine")
+
 
 class ServeSettings(Settings):
     """Where `harken serve` answers. `public_url` is how browsers reach it (for cookies and sign-in); https is then
@@ -149,6 +159,32 @@ class ServeSettings(Settings):
     port: int = Field(8460, ge=0, le=65535)
     public_url: str = ""
     oidc: OidcSettings | None = None
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_origin(cls, value: str) -> str:
+        value = value.rstrip("/")
+        if value and not re.fullmatch(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", value):
+            raise ValueError("is the start of an address, without a path: https://desk.example.org")
+        return value
+
+    @model_validator(mode="after")
+    def _can_be_returned_to(self) -> ServeSettings:
+        if self.oidc is not None and not self.public_url:
+            raise ValueError("oidc needs public_url: the provider sends browsers back there")
+        return self
+
+
+class RetentionSettings(Settings):
+    """After how many days what is kept goes, by kind; without a number it stays until it is removed. `docs/privacy.md`
+    says what each kind is."""
+
+    mentions_days: float | None = Field(None, gt=0)
+    cases_days: float | None = Field(None, gt=0)
+    dead_letters_days: float | None = Field(None, gt=0)
+    outbox_days: float | None = Field(7, gt=0)
+    audit_days: float | None = Field(None, gt=0)
+    ids_days: float | None = Field(None, gt=0)
 
 
 class HttpSettings(Settings):
@@ -178,6 +214,7 @@ class File(Settings):
     sinks: dict[str, dict[str, Any]] = {}
     worker: WorkerSettings = WorkerSettings()
     desk: DeskSettings = DeskSettings()
+    retention: RetentionSettings = RetentionSettings()
     serve: ServeSettings = ServeSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()

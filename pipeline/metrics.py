@@ -42,3 +42,10 @@ PURGED_SECONDS = Histogram(
 SENT = Counter("harken_sink_sent_total", "Deliveries a sink accepted", ["sink"])
 REFUSED = Counter("harken_sink_refused_total", "Deliveries a sink refused for good", ["sink"])
 SINK_PENDING = Gauge("harken_sink_pending", "Deliveries waiting in the outbox", ["sink"])
+
+OPEN_CASES = Gauge("harken_open_cases", "Open cases, by queue and standing", ["queue", "standing"])
+LATE_CASES = Gauge("harken_late_cases", "Open cases past the time their next answer was due", ["queue"])
+ALARMS = Counter("harken_service_level_alarms_total", "Alarms of service levels told", ["kind", "clock", "queue"])
+FEED_SECONDS = Gauge("harken_feed_behind_seconds", "How long the oldest event waits for a follower", ["follower"])
+ANSWERS = Counter("harken_answers_total", "Attempts to send an answer, by what came of them", ["via", "outcome"])
+ANSWERS_WAITING = Gauge("harken_answers_waiting", "Answers that wait or are being sent", ["via"])

@@ -18,6 +18,7 @@ from pipeline.errors import HarkenError, SourceRefused, Stop, Unavailable
 from pipeline.http import serving
 from pipeline.metrics import LAG
 from pipeline.patience import Interrupted, patiently
+from pipeline.timers import desk_loops, store_loops
 from pipeline.wiring import WORKERS, Parts
 from pipeline.worker import Beat
 
@@ -27,9 +28,6 @@ LEAVE_SECS = 9.0
 """How long a stopping process waits for its threads: under the ten seconds that supervisors commonly allow."""
 
 LAG_SECS = 5.0
-
-SWEEP_SECS = 5.0
-"""How often leases that have lapsed and cases that have slept are looked for."""
 
 
 class Service:
@@ -73,12 +71,14 @@ class Service:
             if role in WORKERS:
                 self._start_worker(role)
             if role == "deliver":
-                if self.parts.config.file.desk.cases:
-                    self._spawn("leases", self._sweep_leases)
+                for loop in store_loops(self.parts):
+                    self._spawn(loop.name, loop.run)
                 for dispatcher in self.parts.dispatchers():
                     self._spawn(f"sink-{dispatcher.name}", dispatcher.run)
             if role == "collect":
                 self._start_sources()
+            if role == "desk":
+                self._start_desk()
         _spare_the_collector()
         watch = threading.Thread(target=self._watch_lag, name="lag", daemon=True)
         watch.start()
@@ -127,9 +127,11 @@ class Service:
         if supervisor.refused:
             self._refused[source.name] = supervisor.refused
 
-    def _sweep_leases(self) -> None:
-        while not self._clock.wait(SWEEP_SECS):
-            patiently(self._clock, "store", self.parts.cases.sweep)
+    def _start_desk(self) -> None:
+        self.parts.desk  # noqa: B018 - made here, so that what is wrong with it is told at once
+        patiently(self._clock, "store", self.parts.keeper.take_charge)
+        for loop in desk_loops(self.parts):
+            self._spawn(loop.name, loop.run)
 
     def _spawn(self, name: str, target: Callable[[], None]) -> None:
         def guarded() -> None:

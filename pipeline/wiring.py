@@ -6,27 +6,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from desk.accounts import Accounts
+from desk.assignment import Assignment
 from desk.cases import Cases
+from desk.crm import Crm
+from desk.crm_table import CrmTable
+from desk.desk import Desk
+from desk.drafts import Drafts
+from desk.eligibility import Account
+from desk.facts import Facts
+from desk.feed import Feed
+from desk.figures import Figures
 from desk.hearing import CaseSettings
+from desk.keeper import Keeper
+from desk.links import Links
+from desk.presence import Agents
+from desk.replies import Outcome, Sender
+from desk.retention import Periods, Retention
 from pipeline import roles
 from pipeline.collect import Intake, Supervisor
 from pipeline.config import Config, Source
 from pipeline.errors import ConfigError, HarkenError, Problem
 from pipeline.ledger import Ledger, read_ledger
 from pipeline.outbox import Dispatcher
-from pipeline.ports import Bus, Clock, Context, Sink, StageContext, Topic
+from pipeline.ports import Bus, Clock, Context, Replier, Sink, StageContext, Topic
 from pipeline.store import Store
 from pipeline.store.database import Database
 from pipeline.worker import Output, Worker
 from routing.router import Router
 from routing.rules import Rules, load
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from console.api.services import Services
+
 WORKERS = ("enrich", "route", "deliver")
 """The roles that are loops over a topic, in flow order."""
 
-ROLES = ("collect", *WORKERS)
+ROLES = ("collect", *WORKERS, "desk")
 
 
 class Parts:
@@ -65,9 +88,81 @@ class Parts:
         """The cases, in the store's database."""
         desk = self.config.file.desk
         settings = CaseSettings(
-            join_hours=desk.join_hours, reopen_hours=desk.reopen_hours, lease_seconds=desk.lease_secs
+            join_hours=desk.join_hours,
+            reopen_hours=desk.reopen_hours,
+            wave_hours=desk.wave_hours,
+            wave_words=desk.wave_words,
+            lease_seconds=desk.lease_secs,
         )
         return Cases(self.database, self.clock, settings)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What the configuration says about the desk; raises ConfigError with every problem. `vias` are those of the
+        enabled sources that may answer, where the configuration was loaded with its sources."""
+        folder = Path()  # as every path of the configuration
+        vias = {source.name: _account(source) for source in self._answering}
+        return Desk.from_settings(self.config.file.desk, self.rules.queues, vias, folder=folder)
+
+    @cached_property
+    def feed(self) -> Feed:
+        """The events of all cases."""
+        return Feed(self.database, self.clock)
+
+    @cached_property
+    def agents(self) -> Agents:
+        """Who works on the desk."""
+        return Agents(self.database, self.clock, self.desk)
+
+    @cached_property
+    def assignment(self) -> Assignment:
+        """What gives work to people."""
+        return Assignment(self.database, self.clock, self.desk)
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        """The clocks of cases."""
+        return Keeper(self.database, self.clock, self.desk, self.feed)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What figures are counted from."""
+        return Facts(self.database, self.clock, self.desk)
+
+    @cached_property
+    def crm(self) -> Crm:
+        """What a CRM says of customers; raises ConfigError where its table is not one that can be read."""
+        given = self.config.file.desk.crm
+        if given is None:
+            return Crm(self.database, self.clock)
+        table = CrmTable(given.csv, given.url, given.query)
+        return Crm(self.database, self.clock, table, timedelta(minutes=given.refresh_minutes))
+
+    def repliers(self) -> dict[str, Replier]:
+        """What answers for each configured source that may, by its name; made anew for each caller, since one is used
+        by one thread at a time."""
+        return {
+            source.name: source.module.Replier(source.settings, Context(source.name, self.config.brands, self.clock))
+            for source in self._answering
+        }
+
+    def senders(self, told: Callable[[str, Outcome], None]) -> dict[str, Sender]:
+        """What sends the answers that are due, one for each source that may answer, so that they hold each other up in
+        nothing; `told` hears of every outcome."""
+        backoffs = {source.name: source.module.Connector.backoff for source in self._answering}
+        return {
+            via: Sender(self.database, self.clock, self.cases, {via: replier}, {via: backoffs[via]}, told)
+            for via, replier in self.repliers().items()
+        }
+
+    def retention(self) -> Retention:
+        """What removes all that is past its period."""
+        return Retention(self.database, self.clock, Periods(**self.config.file.retention.model_dump()))
+
+    @property
+    def _answering(self) -> list[Source]:
+        """The enabled sources that may answer."""
+        return [source for source in self.config.sources if getattr(source.settings, "reply", None) is not None]
 
     @cached_property
     def rules(self) -> Rules:
@@ -98,13 +193,14 @@ class Parts:
         return f"harken-{self.config.file.topics.prefix}-{role}"
 
     def check(self) -> None:
-        """Raise ConfigError with what only making the parts can show: bad rules, stages out of order."""
+        """Raise ConfigError with what only making the parts can show: bad rules, a queue nobody routes to, stages out
+        of order."""
         problems: list[Problem] = []
-        for part in (lambda: self.rules, self._enrichment):
+        for part in (lambda: self.rules, self._enrichment, lambda: self.desk, lambda: self.crm):
             try:
                 part()
-            except ConfigError as error:
-                problems += error.problems
+            except ConfigError as error:  # the desk needs the rules too, and would tell of them again
+                problems += [problem for problem in error.problems if problem not in problems]
         if problems:
             raise ConfigError(problems)
 
@@ -134,6 +230,37 @@ class Parts:
         context = StageContext(self.config.brands, nlp)
         stages = [(stage.name, stage.module.Stage(stage.settings, context)) for stage in self.config.stages]
         return Enrichment(stages, nlp)
+
+    def services(self) -> Services:
+        """What the API works with."""
+        # Imported here, as in `application`: FastAPI and what it brings take a second to load.
+        from console.api.oidc import Provider
+        from console.api.services import Services
+
+        serve = self.config.file.serve
+        oidc = serve.oidc
+        return Services(
+            database=self.database,
+            store=self.store,
+            clock=self.clock,
+            accounts=Accounts(self.database, self.clock),
+            cases=self.cases,
+            feed=self.feed,
+            desk=self.desk,
+            drafts=Drafts(self.database, self.clock, self.cases, self.desk),
+            agents=self.agents,
+            keeper=self.keeper,
+            figures=Figures(self.database, self.clock, self.config.file.desk.agent_hour_cost),
+            links=Links(self.database, self.clock),
+            public_url=serve.public_url,
+            provider=Provider(oidc.issuer, oidc.client_id, oidc.client_secret, serve.public_url) if oidc else None,
+        )
+
+    def application(self) -> FastAPI:
+        """The application that answers HTTP."""
+        from console.api.app import application
+
+        return application(self.services())
 
     def intake(self, via: str) -> Intake:
         """What takes the pages of the source `via`."""
@@ -170,3 +297,13 @@ class Parts:
         while self._closing:
             with suppress(HarkenError):
                 self._closing.pop()()
+
+
+def _account(source: Source) -> Account | None:
+    """The account a source answers from, as far as its settings say: None for one that has no name on a network."""
+    reply = getattr(source.settings, "reply", None)
+    handle = getattr(reply, "handle", "")
+    if not handle:
+        return None
+    network = source.module.__name__.rpartition(".")[2]
+    return Account(network, id="", handle=handle, tier=getattr(reply, "tier", "self_serve"))

@@ -8,6 +8,7 @@ import typer
 
 from pipeline.clock import SystemClock
 from pipeline.commands.common import Settings, settings
+from pipeline.config import File
 from pipeline.errors import ConfigError, Problem
 from pipeline.logs import configure
 from pipeline.registry import suggestion
@@ -15,7 +16,7 @@ from pipeline.service import Service, stop_on_signals
 from pipeline.supervise import Child, Household, harken, leave_with_parent
 from pipeline.wiring import ROLES, WORKERS
 
-SECTIONS = {"collect": "sources", "enrich": "enrich", "deliver": "sinks"}
+SECTIONS = {"collect": "sources", "enrich": "enrich", "deliver": "sinks", "desk": "sources"}
 """The part of the configuration whose adapters a role uses."""
 
 
@@ -47,6 +48,8 @@ def run(
         for name in source or ()
         if name not in sources
     ]
+    if "desk" in roles and not config.file.desk.cases:
+        problems.append(Problem("desk.cases", "is off, so the role desk has nothing to do", "set it to true"))
     if problems:
         raise ConfigError(problems)
     if http_port is not None:
@@ -71,10 +74,17 @@ def up(context: typer.Context) -> None:
             f"{role}-{number}",
             harken(*given.arguments, "run", role, "--slot", str(number), "--http-port", str(first and first + place)),
         )
-        for place, (role, number) in enumerate(_places(config.file.worker.processes))
+        for place, (role, number) in enumerate(_places(config.file))
     ]
+    if config.file.desk.cases:
+        port = str(first and first + len(children))
+        children.append(Child("serve", harken(*given.arguments, "serve", "--http-port", port)))
     raise typer.Exit(Household(children, clock).run())
 
 
-def _places(processes: dict[str, int]) -> list[tuple[str, int]]:
-    return [("collect", 1)] + [(role, number + 1) for role in WORKERS for number in range(processes.get(role, 1))]
+def _places(file: File) -> list[tuple[str, int]]:
+    """Every process: its role, and its number within the role. The desk's only where there are cases."""
+    several = (*WORKERS, "desk") if file.desk.cases else WORKERS
+    return [("collect", 1)] + [
+        (role, number + 1) for role in several for number in range(file.worker.processes.get(role, 1))
+    ]

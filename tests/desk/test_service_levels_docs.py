@@ -11,15 +11,17 @@ import yaml
 from desk.calendar_settings import CalendarSettings, HolidaySettings, calendars_from
 from desk.policies import PolicySettings, policy_from
 from desk.service_levels import ClockState
+from tests.desk.shop import desk_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "service-levels.md").read_text(encoding="utf-8")
 
 
 def test_the_examples_are_valid() -> None:
-    calendars, promises = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+    whole, calendars, promises = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
     made = calendars_from(calendars["calendars"])
     for name, values in promises["service_levels"].items():
         assert policy_from(name, values, made).promises
+    assert desk_of(**whole["desk"]).rules("service").policy
 
 
 @pytest.mark.parametrize("model", [CalendarSettings, HolidaySettings, PolicySettings])

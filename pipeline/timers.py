@@ -1,0 +1,105 @@
+"""What the desk does by itself, from time to time: each step does a bounded part and says whether there may be more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import structlog
+
+from pipeline.metrics import ALARMS, ANSWERS, ANSWERS_WAITING, FEED_SECONDS, LATE_CASES, OPEN_CASES
+from pipeline.patience import patiently
+from pipeline.ports import Clock
+from pipeline.wiring import Parts
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A step to be taken every `seconds`, and again at once for as long as it says that it found something to do."""
+
+    name: str
+    seconds: float
+    step: Callable[[], object]
+
+    def run(self, clock: Clock) -> None:
+        """Until the clock is stopped; a store that is down is waited out."""
+        while not clock.wait(self.seconds):
+            while patiently(clock, "store", self.step) and not clock.stopping:
+                pass
+
+
+class Loop(NamedTuple):
+    """What a thread of this name does until the clock is stopped."""
+
+    name: str
+    run: Callable[[], None]
+
+
+def desk_loops(parts: Parts) -> list[Loop]:
+    """Everything the role desk looks after. All of it may run in several processes."""
+    senders = parts.senders(lambda via, outcome: ANSWERS.labels(via, outcome).inc())
+
+    def measure() -> None:
+        _measure(parts)
+        for via, number in (item for sender in senders.values() for item in sender.waiting().items()):
+            ANSWERS_WAITING.labels(via).set(number)
+
+    timers = [
+        Timer("leases", 5.0, parts.cases.sweep),
+        Timer("waves", 5.0, parts.cases.settle_waves),
+        Timer("clocks", 1.0, parts.keeper.follow),
+        Timer("changed-clocks", 5.0, parts.keeper.refresh),
+        Timer("alarms", 5.0, lambda: _fire(parts)),
+        Timer("facts", 2.0, parts.facts.follow),
+        Timer("crm", 60.0, parts.crm.step),
+        Timer("gauges", 15.0, measure),
+    ]
+    if parts.desk.pushed:
+        timers.append(Timer("assignment", 2.0, parts.assignment.assign))
+    answering = [Loop(f"answers-{via}", sender.run) for via, sender in senders.items()]
+    return _loops(parts, timers) + answering
+
+
+def store_loops(parts: Parts) -> list[Loop]:
+    """What every store needs, with or without cases."""
+    retention = parts.retention()
+
+    def expire() -> bool:
+        gone = {kind: number for kind, number in retention.sweep().items() if number}
+        if gone:
+            log.info("removed what was past its period", **gone)
+        # A pause in between: what is past its period can wait, deliver cannot.
+        return not retention.through and not parts.clock.wait(0.2)
+
+    return _loops(parts, [Timer("retention", 600.0, expire)])
+
+
+def _loops(parts: Parts, timers: Sequence[Timer]) -> list[Loop]:
+    return [Loop(timer.name, partial(timer.run, parts.clock)) for timer in timers]
+
+
+def _fire(parts: Parts) -> int:
+    told = parts.keeper.fire()
+    for queue, alarm in ((it.queue, it.alarm) for it in told):
+        ALARMS.labels(alarm.kind, alarm.clock, queue).inc()
+    if told:
+        kinds = {kind: sum(it.alarm.kind == kind for it in told) for kind in ("warning", "breach", "escalation")}
+        log.info("told of service levels", **kinds)
+    return len(told)
+
+
+def _measure(parts: Parts) -> None:
+    loads, late = parts.cases.loads(), parts.keeper.late()
+    OPEN_CASES.clear()
+    LATE_CASES.clear()
+    for load in loads:
+        for standing in ("ready", "held", "resting"):
+            OPEN_CASES.labels(load.queue, standing).set(getattr(load, standing))
+        LATE_CASES.labels(load.queue).set(late.get(load.queue, 0))
+    now = parts.clock.now()
+    for follower, since in parts.feed.waiting_since().items():
+        FEED_SECONDS.labels(follower).set((now - since).total_seconds() if since else 0)
