@@ -7,6 +7,9 @@ that, note the head that `verify` returns somewhere else and hand it in the next
 What a row is about, and its facts, enter the digest through a seal, SHA-256 of a random salt and them. So they can be
 taken out when a customer is erased, and the chain still holds; with the salt gone, nobody can guess them from the seal.
 Taking them out is itself a row that says of how many: where more are gone than such rows say, that is found.
+
+Rows past their period go from the start of the log, and a row at its end says up to which one, with that one's digest:
+the chain goes on from there. What was cut off without such a row is found missing.
 """
 
 from __future__ import annotations
@@ -14,12 +17,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from itertools import takewhile
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, delete, func, select, update
 
 from pipeline.store.account_tables import audit
 from pipeline.store.columns import fit, utc
@@ -34,6 +39,10 @@ START = sha256(b"harken audit 1").hexdigest()
 
 REDACTED = "audit.redacted"
 """The action of the row that says how many rows were redacted."""
+
+PRUNED = "audit.pruned"
+"""The action of the row that says up to which row the log was taken away: `through`, its `digest`, and how many rows
+`redacted` until there and how many such rows `said` so."""
 
 FACT_CHARS = 200
 """A fact longer than this is cut: it is a name, a number or a reason, never the text of a message."""
@@ -135,7 +144,7 @@ def append(transaction: Transaction, at: datetime, events: Sequence[Event]) -> N
 
 
 class Audit(Part):
-    """The table `audit`. Rows are added and redacted, never changed or deleted."""
+    """The table `audit`. Rows are added and redacted, and go when they are old; none is changed."""
 
     def note(self, *events: Event) -> None:
         """Note what happened outside any other transaction: that somebody looked, for example."""
@@ -171,39 +180,95 @@ class Audit(Part):
                 append(transaction, self._clock.now(), [Event(actor, REDACTED, "audit", {"rows": count, "why": why})])
         return count
 
+    def prune(self, before: datetime, limit: int = 1000) -> int:
+        """Take away the oldest rows that are from before then, so many at a time, and note that; returns how many."""
+        query = select(audit).order_by(audit.c.seq).limit(limit)
+        with self._db.write() as transaction:
+            transaction.lock(CHAIN)
+            moment = utc(before).isoformat(timespec="microseconds")
+            gone = list(takewhile(lambda row: row.at < moment, transaction.run(query)))
+            if gone:
+                start = _start(transaction, gone[0].seq)
+                transaction.run(delete(audit).where(audit.c.seq <= gone[-1].seq))
+                append(transaction, self._clock.now(), [_pruned(start, gone)])
+        return len(gone)
+
     def verify(self, head: Head | None = None) -> Verdict:
         """Read the log from the start and name the first row that is wrong.
 
         `head` is one that was noted before: the log must still hold it.
         """
         with self._db.read() as transaction:
-            return _verify(lambda after: _page(transaction, after), head)
+            first = transaction.run(select(func.min(audit.c.seq))).scalar()
+            return _verify(lambda after: _page(transaction, after), head, _start(transaction, first))
 
 
 def _page(transaction: Transaction, after: int) -> Sequence[Row[Any]]:
     return transaction.run(select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(PAGE)).all()
 
 
-def _verify(page: Callable[[int], Sequence[Row[Any]]], head: Head | None) -> Verdict:
-    last, redacted, said = Head(0, START), 0, 0
+class _Start(NamedTuple):
+    """Where the log begins: the last row that was taken away, and the sums until there."""
+
+    head: Head
+    redacted: int = 0
+    said: int = 0
+
+
+_WHOLE = _Start(Head(0, START))
+
+
+def _start(transaction: Transaction, first: int | None) -> _Start:
+    """Where a log begins whose first row is this one, as the log itself says; its very start where it does not."""
+    query = select(audit.c.facts).where(audit.c.action == PRUNED, audit.c.facts.is_not(None))
+    for facts in transaction.run(query.order_by(audit.c.seq.desc())).scalars() if first else ():
+        with suppress(ValueError, TypeError, KeyError):  # written by hand: the row is found wrong where it stands
+            told = json.loads(facts)
+            if told["through"] == (first or 0) - 1:
+                return _Start(Head(told["through"], told["digest"]), int(told["redacted"]), int(told["said"]))
+    return _WHOLE
+
+
+def _pruned(start: _Start, gone: Sequence[Row[Any]]) -> Event:
+    facts = {
+        "through": gone[-1].seq,
+        "digest": gone[-1].digest,
+        "redacted": start.redacted + sum(row.salt is None for row in gone),
+        "said": start.said + sum(_says(row) for row in gone),
+    }
+    return Event("system:retention", PRUNED, "audit", facts)
+
+
+def _says(row: Row[Any]) -> int:
+    """Of how many redacted rows this one tells."""
+    return int(json.loads(row.facts).get("rows", 0)) if row.action == REDACTED and row.facts else 0
+
+
+def _verify(page: Callable[[int], Sequence[Row[Any]]], head: Head | None, start: _Start = _WHOLE) -> Verdict:
+    last, redacted, said = start
+    if head and (head.seq < last.seq or (head.seq == last.seq and head.digest != last.digest)):
+        why = f"it is past its period, as everything up to row {last.seq}: it cannot be compared with the noted head"
+        return Verdict(last, 0, 0, head.seq, why)
+    rows = gone = 0
     for row in _rows(page):
         why = _wrong(row, last)
         if not why and head and row.seq == head.seq and row.digest != head.digest:
             why = "its digest is not the one that was noted: the log was written anew"
         if why:
-            return Verdict(last, last.seq, redacted, last.seq + 1, why)
+            return Verdict(last, rows, gone, last.seq + 1, why)
         last = Head(row.seq, row.digest)
-        redacted += row.salt is None
-        if row.action == REDACTED and row.facts:
-            said += json.loads(row.facts).get("rows", 0)
+        rows += 1
+        gone += row.salt is None
+        said += _says(row)
     if head and head.seq > last.seq:
         why = f"it is missing, and so is everything up to the noted head {head.seq}"
-        return Verdict(last, last.seq, redacted, last.seq + 1, why)
+        return Verdict(last, rows, gone, last.seq + 1, why)
+    redacted += gone
     if redacted != said:
-        first = next(row.seq for row in _rows(page) if row.salt is None) if redacted else last.seq
+        first = next((row.seq for row in _rows(page) if row.salt is None), last.seq)
         why = f"{redacted} rows are redacted, but the log says so of {said} only (this is the first redacted one)"
-        return Verdict(last, last.seq, redacted, first, why)
-    return Verdict(last, last.seq, redacted)
+        return Verdict(last, rows, gone, first, why)
+    return Verdict(last, rows, gone)
 
 
 def _rows(page: Callable[[int], Sequence[Row[Any]]]) -> Iterator[Row[Any]]:

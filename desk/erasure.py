@@ -2,27 +2,27 @@
 
 The pipeline does most of it, by an ordinary removal of the author with the reason `erased`: every role, sink and later
 copy obeys that. What is left to do by hand when it was applied is here: dead letters that nobody could read, the
-removal itself on the topics, their cases, what the audit log says about them, ids that tell who wrote a post, and the
-remains in the files' free pages.
+removal itself on the topics, their cases, what our people wrote of them elsewhere, what the audit log says about them,
+ids that tell who wrote a post, and the remains in the files' free pages.
 """
 
 from __future__ import annotations
 
 import secrets
-import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from pathlib import Path
 
+from desk import crm, links
 from desk.audit import Audit, Event
 from desk.person import Person, person
-from desk.traces import BUSY_SECS, Files, Survey, erases, records, survey
+from desk.traces import Files, Survey, erases, records, survey
+from desk.wording import Wording
 from pipeline.codec import decode
 from pipeline.errors import BadRecord
 from pipeline.mention import Author, Enriched, Mention, Removal, Routed
 from pipeline.ports import Bus, Clock
 from pipeline.store import DeadLetter, Store
+from pipeline.store.database import Database
 
 ACTOR = "system:erase"
 """Who the audit log says it was: whoever may run the command on this machine."""
@@ -59,17 +59,16 @@ def mention_in(letter: DeadLetter) -> Mention | None:
 
 class Erasure:
     """One erasure, in order: `look()`, publish `removals()`, wait until the pipeline has applied them, `finish()`,
-    `look(to_the_byte=True)`. Every step may be repeated; an erasure cut short is started again. `files` is asked each
-    time, as a sink may make new ones meanwhile."""
+    `look(to_the_byte=True)`. Every step may be repeated; an erasure cut short is started again."""
 
     def __init__(
         self,
         store: Store,
         bus: Bus,
         topics: Sequence[str],
-        files: Callable[[], Files],
+        files: Files,
         person: Person,
-        audit: Audit,
+        database: Database,
         clock: Clock,
     ) -> None:
         self.person = person
@@ -77,27 +76,34 @@ class Erasure:
         self._bus = bus
         self._topics = topics
         self._files = files
-        self._audit = audit
+        self._db = database
+        self._audit = Audit(database, clock)
+        self._wording = Wording(database, clock)
         self._clock = clock
+        self._named: list[str] = []
         self._ids = [mention.id for mention in _said(store, person.author)]
+        self._ours = set(store.answers_to(person.author))
 
     def look(self, *, to_the_byte: bool = False) -> Survey:
         """Where they are to be found now."""
-        files = self._files()
-        return survey(self._store, self._bus, self._topics, files, self.person, to_the_byte=to_the_byte)
+        found = survey(self._store, self._bus, self._topics, self._files, self.person, to_the_byte=to_the_byte)
+        self._ours |= found.ours
+        self._named = sorted(found.cases)
+        return found
 
     def removals(self) -> list[Removal]:
-        """What the pipeline must be told: the author's removal, and one for each mention that it would not cover."""
+        """What the pipeline must be told: the author's removal, and one for each mention that it would not cover, and
+        for each of our own answers to them."""
         now = self._clock.now()
         source, author = self.person.source, self.person.author
-        later = self._store.known_after(author, now)
+        others = [*self._store.known_after(author, now), *sorted(self._ours)]
         return [Removal(source=source, reason="erased", noticed_at=now, author=author)] + [
-            Removal(source=source, reason="erased", noticed_at=now, mention=id) for id in later
+            Removal(source=id.partition(":")[0], reason="erased", noticed_at=now, mention=id) for id in others
         ]
 
     def owed(self) -> dict[str, int]:
         """How many deliveries about their mentions wait, by sink; an erasure that was cut short counts too."""
-        return self._store.owed(self.person.source, self._ids)
+        return self._store.owed(self.person.source, [*self._ids, *self._ours])
 
     def finish(self) -> int:
         """Do what the removal could not; returns how many ids were renamed."""
@@ -107,10 +113,16 @@ class Erasure:
         self._purge()
         if letters:
             self._store.purged([it.intake_id for it in letters])
-        self._redact(self._store.erase_cases(self.person.author))
+        with self._db.write() as transaction:
+            links.forget(transaction, self.person.author)
+            crm.forget(transaction, self.person.author)
+        cases = self._store.erase_cases(self.person.author, self.person.accounts)
+        self._store.reword(self.person.without)
+        self._wording.reword(self._named, self.person.without)
+        self._redact(cases)
         renamed = self._rename()
-        for index in self._files().indexes:
-            _forget_targets(index, self.person)
+        for archive in self._files.archives:
+            archive.forget(self.person.in_id)
         return renamed
 
     def _tells(self, letter: DeadLetter) -> bool:
@@ -150,15 +162,3 @@ class Erasure:
             id: f"{person.source}:erased-{blake2b(id.encode(), key=salt, digest_size=12).hexdigest()}" for id in removed
         }
         return self._store.rename(names) if names else 0
-
-
-def _forget_targets(index: Path, person: Person) -> None:
-    """The removals that a sink of JSON lines remembers by mention id (`sinks/jsonl.py`, table `removals`), so that a
-    retry does not bring the mention back: nothing retries these any more."""
-    with closing(sqlite3.connect(index, timeout=BUSY_SECS, isolation_level=None)) as db:
-        db.execute("PRAGMA secure_delete = ON")
-        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'removals'").fetchone():
-            return
-        targets = [target for (target,) in db.execute("SELECT target FROM removals")]
-        gone = [(target,) for target in targets if person.in_id(target.removeprefix("mention:"))]
-        db.executemany("DELETE FROM removals WHERE target = ?", gone)

@@ -17,9 +17,11 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped,unused-ignore]  # ships no types
 
+from desk.handles import handle_key
 from pipeline.codec import decode
 from pipeline.errors import BadRecord
 from pipeline.mention import Author, Enriched, Mention, Removal, Routed
+from pipeline.store.columns import fit
 
 SHORT = 5
 """A word with fewer characters is looked for as a whole value only."""
@@ -29,6 +31,9 @@ TEXT_MIN, TEXT_CHARS = 16, 80
 
 TEXTS = 500
 """So many of their texts, the newest, are looked for."""
+
+STRUCK = b"[erased]"
+"""What stands where they were named."""
 
 MEMORY = 256 << 20
 """Bytes RE2 may use for its automaton."""
@@ -53,6 +58,11 @@ class Person:
         """Their id there."""
         return self.author.partition(":")[2]
 
+    @cached_property
+    def accounts(self) -> frozenset[str]:
+        """Everything that our tables may name their account by: `source:author_id`, `source:@handle`."""
+        return frozenset((fit(self.author), *(handle_key(self.source, word) for word in self.words)))
+
     def told_by(self, data: bytes) -> bool:
         """Whether the bytes hold an id, a handle, a text or a given word: enough to say that they are about them."""
         return self._strong.search(data) is not None
@@ -70,6 +80,19 @@ class Person:
     def fragments(self) -> tuple[str, ...]:
         """The words that could stand in such an id."""
         return tuple(word for word in (self.id, *self.words) if len(word) >= SHORT)
+
+    def without(self, text: str) -> str:
+        """A text of somebody else's with everything struck out of it that names them."""
+        data = text.encode("utf-8", "surrogatepass")
+        if not self.in_bytes(data):
+            return text
+        for word in self.all_words:
+            start = 0
+            while found := self._strike[word].search(data, start):
+                first, last = found.span(1)
+                data = data[:first] + STRUCK + data[last:]
+                start = first + len(STRUCK)
+        return data.decode("utf-8", "surrogatepass")
 
     def wrote(self, shape: object) -> bool:
         """Whether a record is theirs, or takes back something of theirs."""
@@ -110,8 +133,8 @@ class Person:
             return set()
         return {word for word in left if self._one[word].search(data)}
 
-    def _pattern_of(self, word: str) -> bytes:
-        return _pattern(word, text=word in self.texts, name=word in self.names)
+    def _pattern_of(self, word: str, group: bytes = b"(?:") -> bytes:
+        return _pattern(word, text=word in self.texts, name=word in self.names, group=group)
 
     @cached_property
     def _rest(self) -> dict[frozenset[str], Any]:
@@ -124,6 +147,10 @@ class Person:
     @cached_property
     def _one(self) -> dict[str, Any]:
         return {word: _compiled([self._pattern_of(word)]) for word in self.all_words}
+
+    @cached_property
+    def _strike(self) -> dict[str, Any]:
+        return {word: _compiled([self._pattern_of(word, b"(")]) for word in self.all_words}
 
     @cached_property
     def _strong(self) -> Any:
@@ -152,16 +179,16 @@ def person(author: str, authors: Iterable[Author], texts: Iterable[str], also: I
     return Person(author, tuple(words), tuple(name for name in names if name not in words), newest)
 
 
-def _pattern(word: str, *, text: bool = False, name: bool = False) -> bytes:
+def _pattern(word: str, *, text: bool = False, name: bool = False, group: bytes = b"(?:") -> bytes:
     plain = word.encode("utf-8", "surrogatepass")
     escaped = json.dumps(word, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
     ascii_only = json.dumps(word)[1:-1].encode()
-    forms = b"|".join(re2.escape(form) for form in dict.fromkeys((plain, escaped, ascii_only)))
+    forms = group + b"|".join(re2.escape(form) for form in dict.fromkeys((plain, escaped, ascii_only))) + b")"
     if text:
-        return b"(?:" + forms + b")"
+        return forms
     if len(word) < SHORT or (name and " " not in word):
-        return b"(?:^|[\"',;\\t\\n])(?:" + forms + b")(?:[\"',;\\t\\r\\n]|$)"
-    return b"(?:^|[^0-9A-Za-z_])(?:" + forms + b")(?:[^0-9A-Za-z_]|$)"
+        return b"(?:^|[\"',;\\t\\n])" + forms + b"(?:[\"',;\\t\\r\\n]|$)"
+    return b"(?:^|[^0-9A-Za-z_])" + forms + b"(?:[^0-9A-Za-z_]|$)"
 
 
 def _compiled(patterns: list[bytes]) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from desk.customers import profile
+from desk.erasure import known_as
 from pipeline.errors import ConfigError, Problem
 from pipeline.store import Store
 
@@ -23,12 +24,12 @@ FORMAT = "subject-export/1"
 def held_on(store: Store, author: str, now: datetime) -> dict[str, Any]:
     """What is held on `source:author_id`, in plain JSON types: their mentions whole, with what was found in each and
     decided on it; dead letters known to be theirs; what the ledger and the outbox keep on them; their cases with all
-    that happened in them; the tombstone."""
+    that happened in them, drafts, figures and clocks; what links and a CRM say of the account; the tombstone."""
     said = list(store.mentions_of(author))
     letters = store.letters_of(author)
     ids = [*(routed.mention.id for routed in said), *(letter.intake_id for letter in letters)]
     kept: dict[str, list[Any]] = {"intake": [], "outbox": [], "removed": []}
-    for found in (*store.rows_about(ids), *store.cases_of(author)):
+    for found in (*store.rows_about(ids), *store.cases_of(author, known_as(store, author).accounts)):
         kept.setdefault(found.table, []).append({name: _plain(value) for name, value in found.row.items()})
     found_profile = profile(author, said, now)
     stone = store.tombstone_of(author)

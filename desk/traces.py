@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from desk.person import Person
 from pipeline.codec import decode
 from pipeline.errors import BadRecord, BusUnavailable, StoreUnavailable
+from pipeline.mention import Routed
 from pipeline.ports import Bus, Record
 from pipeline.store import Store
+from pipeline.store.holdings import HOLDINGS
 from pipeline.store.people import Found
 
 Whose = Literal["theirs", "others", "tombstone"]
@@ -36,14 +38,30 @@ POLL_SECS = 0.3
 """A bus on this machine that brings nothing for so long has nothing left: its last records were purged."""
 
 
+@runtime_checkable
+class Archive(Protocol):
+    """A sink that keeps files on this machine (`docs/sinks.md`)."""
+
+    def files(self) -> Sequence[Path]:
+        """What it has written so far: text, line by line, and SQLite databases."""
+        ...
+
+    def forget(self, gone: Callable[[str], bool]) -> None:
+        """Remember nothing any more of the mentions of which `gone` says so, by id: they were taken back."""
+        ...
+
+
 @dataclass(frozen=True)
 class Files:
-    """The files on this machine: SQLite databases (the store, the embedded bus), and what sinks write: files of JSON
-    lines, and the small databases beside them."""
+    """The files on this machine: SQLite databases (the store, the embedded bus), and what sinks keep."""
 
     databases: Sequence[Path] = ()
-    lines: Sequence[Path] = ()
-    indexes: Sequence[Path] = ()
+    archives: Sequence[Archive] = ()
+
+    def kept(self, *, databases: bool) -> list[Path]:
+        """What the sinks keep so far: their databases, or their other files."""
+        paths = [path for archive in self.archives for path in archive.files()]
+        return [path for path in paths if _is_database(path) is databases]
 
 
 @dataclass
@@ -54,6 +72,10 @@ class Survey:
     examples: dict[str, list[str]] = field(default_factory=dict)
     common: set[str] = field(default_factory=set)
     """Words that other people's records hold too: in raw bytes they prove nothing."""
+    ours: set[str] = field(default_factory=set)
+    """The ids of what our own accounts said that names them."""
+    cases: set[str] = field(default_factory=set)
+    """Other people's cases in which something names them."""
 
     def add(self, place: str, whose: Whose, key: str, person: Person, data: bytes = b"") -> None:
         """Count one record."""
@@ -84,14 +106,15 @@ def survey(
         if erases(bus, topic):
             for record in records(bus, topic):
                 _look_at_record(found, topic, record, person)
-    for path in files.lines:
+    indexes = files.kept(databases=True)
+    for path in files.kept(databases=False):
         for number, line in enumerate(_lines(path), start=1):
             _look_at_data(found, f"file {path}", f"line {number}", line, person)
-    for path in files.indexes:
+    for path in indexes:
         for key, data in _cells(path):
             if person.in_bytes(data) or person.author.encode() in data.split(b"\n"):
                 found.add(f"file {path}", "theirs", key, person)
-    for path in (*files.databases, *files.indexes) if to_the_byte else ():
+    for path in (*files.databases, *indexes) if to_the_byte else ():
         if _remains(path, person, found.common):
             scrub(path)
             if place := _remains(path, person, found.common):
@@ -133,18 +156,33 @@ def scrub(path: Path) -> None:
 
 
 def _look_at_row(found: Survey, store: Store, row: Found, person: Person) -> None:
-    values = [_bytes(value) for value in row.row.values()]
-    data = b"\n".join(values)
-    author = row.row.get("author")
+    held = HOLDINGS[row.table]
+    accounts = [row.row[column] for column in held.accounts if row.row[column]]
+    place = f"table {row.table}"
+    data = b"\n".join(_bytes(value) for value in row.row.values())
     if row.table == "tombstones" and row.row["target"] == f"author:{person.author}":
-        found.add("table tombstones", "tombstone", str(row.row["target"]), person)
-    elif author == person.author:
-        found.add(f"table {row.table}", "theirs", _key(row), person)
-    elif person.in_bytes(data):
-        if author is not None or _said_by_another(store, row, person):
-            found.add(f"table {row.table}", "others", _key(row), person, data)
-        else:
-            found.add(f"table {row.table}", "theirs", _key(row), person)
+        found.add(place, "tombstone", str(row.row["target"]), person)
+    elif any(account in person.accounts for account in accounts):
+        found.add(place, "theirs", _key(row), person)
+    elif not person.in_bytes(data):
+        return
+    elif row.table == "mentions" and _is_ours(row.row["body"]):
+        found.ours.add(str(row.row["id"]))
+        found.add(place, "theirs", _key(row), person)
+    elif accounts or held.staff or _said_by_another(store, row, person):
+        if case := row.row.get("case_id"):
+            found.cases.add(str(case))
+        found.add(place, "others", _key(row), person, data)
+    else:
+        found.add(place, "theirs", _key(row), person)
+
+
+def _is_ours(body: bytes) -> bool:
+    try:
+        shape = decode(bytes(body))
+    except BadRecord:
+        return False
+    return isinstance(shape, Routed) and shape.mention.own
 
 
 def _said_by_another(store: Store, row: Found, person: Person) -> bool:
@@ -176,6 +214,11 @@ def _readable(data: bytes) -> bool:
     except BadRecord:
         return False
     return True
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def _key(row: Found) -> str:

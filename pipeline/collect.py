@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from pipeline.codec import encode
 from pipeline.errors import SourceRefused, SourceUnavailable
+from pipeline.logs import unquoted
 from pipeline.mention import Item, Mention, Removal
 from pipeline.metrics import GAPS, LAST_HEARD, REJECTED, REMOVALS, REPEATED, SILENT, SOURCE_UP, TAKEN_IN
 from pipeline.patience import Interrupted, patiently
@@ -133,7 +134,7 @@ class Intake:
                 via=self.via,
                 count=len(rejected),
                 place=rejected[0].place,
-                reason=rejected[0].reason,
+                reason=unquoted(rejected[0].reason),
             )
         for gap in page.gaps:
             GAPS.labels(self.via, str(gap.repaired).lower()).inc()

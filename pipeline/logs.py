@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from typing import Any
 
 import structlog
 
 from pipeline.config import LogSettings
+
+_QUOTED = re.compile(r"""(['"]).*?(?:\1|\Z)""", re.DOTALL)
+
+
+def unquoted(reason: str) -> str:
+    """Why a record could not be handled, without what it quotes of the record: a log is kept where no removal comes."""
+    return _QUOTED.sub("'…'", reason)
 
 
 def configure(settings: LogSettings, *, quiet: bool = False, **bound: str) -> None:

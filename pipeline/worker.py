@@ -15,6 +15,7 @@ import structlog
 
 from pipeline.config import WorkerSettings
 from pipeline.errors import BrokenStage, DeadLetterLimit, Fenced, Unavailable
+from pipeline.logs import unquoted
 from pipeline.metrics import BATCH_SECONDS, DEAD, FENCED, HANDLED
 from pipeline.patience import Interrupted, patiently
 from pipeline.ports import Clock, Consumer, Partition, Producer, Record
@@ -135,7 +136,8 @@ class Worker:
             patiently(self._clock, "store", lambda: self._store.bury(outcome.dead))
             for letter in outcome.dead:
                 DEAD.labels(self.role, letter.stage).inc()
-            log.warning("dead-lettered", role=self.role, count=len(outcome.dead), first=outcome.dead[0].reason)
+            first = unquoted(outcome.dead[0].reason)
+            log.warning("dead-lettered", role=self.role, count=len(outcome.dead), first=first)
 
 
 def ends(records: Sequence[Record]) -> dict[Partition, int]:

@@ -15,9 +15,10 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,6 +105,25 @@ class Sink:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def files(self) -> list[Path]:
+        """What it has written so far and is still there: the files of lines, the index, what a crash left."""
+        if not self._folder.is_dir():
+            return []
+        lines = self._folder.glob(f"{escape(self._before)}*{escape(self._after)}*")
+        logs = self._index.name + "-"
+        return sorted({path for path in (*lines, self._index) if path.is_file() and not path.name.startswith(logs)})
+
+    def forget(self, gone: Callable[[str], bool]) -> None:
+        """Remember no longer that these mentions were taken back: nothing brings them again."""
+        if not self._index.is_file():
+            return
+        with closing(sqlite3.connect(self._index, timeout=_LOCK_TIMEOUT_SECS, isolation_level=None)) as index:
+            index.execute("PRAGMA secure_delete = ON")
+            if index.execute("SELECT 1 FROM sqlite_schema WHERE name = 'removals'").fetchone():
+                targets = [target for (target,) in index.execute("SELECT target FROM removals")]
+                theirs = [(target,) for target in targets if gone(target.removeprefix("mention:"))]
+                index.executemany("DELETE FROM removals WHERE target = ?", theirs)
 
     # -------------------------------------------------------------------- one batch
 

@@ -17,11 +17,8 @@ from desk.roles import ACTIONS, ROLES
 from desk.tokens import ApiToken
 from desk.users import INVITATION, AccountError, User
 from pipeline.clock import SystemClock
-from pipeline.commands.common import ago, safe, settings, show_json, stdout, table
+from pipeline.commands.common import ago, parts, safe, show_json, stdout, table
 from pipeline.errors import ConfigError, Problem
-from pipeline.logs import configure
-from pipeline.store import migrate
-from pipeline.store.database import Database
 from routing import durations
 
 users = typer.Typer(no_args_is_help=True, help="Accounts: add, list, roles, password, invite, disable, enable.")
@@ -48,7 +45,7 @@ def add_user(
     """Make an account. It has no password until its owner sets one by the invitation that is shown this once."""
     with _accounts(context) as accounts:
         password = _password(name, email) if password_stdin else None
-        user, secret = accounts.add_user(name, role, _me(), email)
+        user, secret = accounts.add_user(name, role, me(), email)
         if password is not None:
             user = accounts.accept(secret.get_secret_value(), password)
     if password is None:
@@ -64,7 +61,7 @@ def invite(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Make a new invitation, for whoever lost the first or forgot the password; the one before ends."""
     with _accounts(context) as accounts:
         user = _known(accounts, name)
-        secret = accounts.invite(user.id, _me())
+        secret = accounts.invite(user.id, me())
     _show_invitation(user, secret.get_secret_value(), as_json)
 
 
@@ -73,7 +70,7 @@ def set_password(context: typer.Context, name: Name) -> None:
     """Set a password, asked for or read from standard input; ends every session of theirs."""
     with _accounts(context) as accounts:
         user = _known(accounts, name)
-        accounts.set_password(user.id, _password(user.name, user.email), _me())
+        accounts.set_password(user.id, _password(user.name, user.email), me())
     stdout.print(f"{user.name} signs in with the new password; every session of theirs has ended.")
 
 
@@ -100,7 +97,7 @@ def list_users(context: typer.Context, limit: Limit = 1000, as_json: Json = Fals
 def set_roles(context: typer.Context, name: Name, role: Roles) -> None:
     """Give these roles instead of those they have; in force at once, for sessions and tokens too."""
     with _accounts(context) as accounts:
-        user = accounts.set_roles(_known(accounts, name).id, role, _me())
+        user = accounts.set_roles(_known(accounts, name).id, role, me())
     stdout.print(f"{user.name}: {' '.join(user.roles)}")
 
 
@@ -108,7 +105,7 @@ def set_roles(context: typer.Context, name: Name, role: Roles) -> None:
 def disable(context: typer.Context, name: Name) -> None:
     """End an account, and every session, token and invitation of theirs, at once. What they did stays."""
     with _accounts(context) as accounts:
-        user = accounts.disable(_known(accounts, name).id, _me())
+        user = accounts.disable(_known(accounts, name).id, me())
     stdout.print(f"{user.name} is disabled; their sessions and tokens have ended.")
 
 
@@ -116,7 +113,7 @@ def disable(context: typer.Context, name: Name) -> None:
 def enable(context: typer.Context, name: Name) -> None:
     """Let somebody in again with the password they had; tokens have to be made anew."""
     with _accounts(context) as accounts:
-        user = accounts.enable(_known(accounts, name).id, _me())
+        user = accounts.enable(_known(accounts, name).id, me())
     stdout.print(f"{user.name} may sign in again.")
 
 
@@ -135,7 +132,7 @@ def add_token(
     except ValueError as error:
         raise ConfigError([Problem("--expires", str(error), "90d, for example")]) from None
     with _accounts(context) as accounts:
-        token, secret = accounts.issue_token(_known(accounts, name).id, scope, lasting, _me(), label)
+        token, secret = accounts.issue_token(_known(accounts, name).id, scope, lasting, me(), label)
     if as_json:
         show_json(_token(token) | {"secret": secret.get_secret_value()})
         return
@@ -175,7 +172,7 @@ def revoke(
 ) -> None:
     """End a token at once."""
     with _accounts(context) as accounts:
-        if not accounts.revoke(id, _me()):
+        if not accounts.revoke(id, me()):
             raise ConfigError([Problem("harken tokens", "there is no such token in force", "harken tokens list")])
     stdout.print(f"Token {safe(id)} is revoked.")
 
@@ -232,16 +229,11 @@ def verify(
 
 @contextmanager
 def _accounts(context: typer.Context) -> Iterator[Accounts]:
-    config = settings(context).config_for()
-    configure(config.file.log)
-    database = Database(config.file.store.url.get_secret_value())
-    try:
-        migrate.upgrade(database)
-        yield Accounts(database, SystemClock())
-    except (AccountError, WeakPassword) as error:
-        raise ConfigError([Problem(context.command_path, str(error))]) from None
-    finally:
-        database.close()
+    with parts(context) as made:
+        try:
+            yield Accounts(made.database, made.clock)
+        except (AccountError, WeakPassword) as error:
+            raise ConfigError([Problem(context.command_path, str(error))]) from None
 
 
 def _known(accounts: Accounts, name: str) -> User:
@@ -251,7 +243,7 @@ def _known(accounts: Accounts, name: str) -> User:
     return user
 
 
-def _me() -> str:
+def me() -> str:
     """Who sits at the terminal, as far as the system knows."""
     try:
         return f"system:cli/{getpass.getuser()}"

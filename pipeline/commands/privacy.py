@@ -1,32 +1,27 @@
-"""`harken customer`, `harken export`, `harken erase`: what is held on one person, to see, to hand over, to remove."""
+"""`harken export`, `harken erase`: what is held on one person, to see, to hand over, to remove."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import datetime, timedelta
-from glob import escape
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import structlog
 import typer
 from sqlalchemy import make_url
 
 from desk import subject_export
-from desk.audit import Audit
-from desk.customers import Customer, customer
 from desk.erasure import Erasure, known_as
-from desk.traces import Files, Survey
+from desk.traces import Archive, Files, Survey
 from pipeline.clock import SystemClock
-from pipeline.commands.common import ago, parts, safe, show_json, stderr, stdout, table
+from pipeline.commands.common import parts, safe, show_json, stderr, stdout, table
 from pipeline.config import Config
 from pipeline.errors import ConfigError, Problem, Unavailable
 from pipeline.patience import Interrupted, patiently
 from pipeline.service import Service, stop_on_signals
-from pipeline.store.database import Database
 from pipeline.wiring import WORKERS, Parts
 from pipeline.worker import BEAT_SECS
 
@@ -44,23 +39,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    app.command("customer")(show_customer)
     app.command()(export)
     app.command()(erase)
-
-
-def show_customer(context: typer.Context, author: AuthorId, as_json: AsJson = False) -> None:
-    """Show one account's profile: what they said over time, how they felt, what was decided, how far they reach."""
-    _check(author)
-    with parts(context) as made:
-        found = customer(made.store, author, made.clock.now())
-    if found is None:
-        raise ConfigError([Problem(author, "nothing of theirs is kept", "an author is named source:author_id")])
-    if as_json:
-        show_json(msgspec.to_builtins(asdict(found)))
-        return
-    for line in _told(found):
-        stdout.print(line, highlight=False)
+    app.command()(retention)
 
 
 def export(
@@ -100,11 +81,12 @@ def erase(
         raise ConfigError([Problem("--json", "cannot ask whether you are sure", "say --yes")])
     clock = SystemClock()
     stop_on_signals(clock)
-    with parts(context, "enrich", "sinks") as made, _audit(made) as audit:
+    with parts(context, "enrich", "sinks") as made:
         made.bus.apply(made.topics)
         topics = [topic.name for topic in made.topics]
         person = known_as(made.store, author, also or ())
-        erasure = Erasure(made.store, made.bus, topics, lambda: _files(made.config), person, audit, made.clock)
+        files = _files(made.config)
+        erasure = Erasure(made.store, made.bus, topics, files, person, made.database, made.clock)
         before = erasure.look()
         if not as_json:
             _show_found(author, before)
@@ -133,6 +115,30 @@ def erase(
     show_json(report) if as_json else _show(report)
     if not report["clean"]:
         raise typer.Exit(1)
+
+
+def retention(context: typer.Context, as_json: AsJson = False) -> None:
+    """Remove now what is past its period (`retention` in the configuration), and say how much of each kind that was.
+    The role `deliver` does the same by itself, every ten minutes."""
+    clock = SystemClock()
+    stop_on_signals(clock)
+    with parts(context) as made:
+        keeping = made.retention()
+        gone: Counter[str] = Counter()
+        while not (keeping.through or clock.stopping):
+            gone.update(keeping.sweep())
+    if as_json:
+        show_json({"removed": dict(gone), "days": keeping.periods._asdict(), "through": keeping.through})
+        return
+    days = {name.removesuffix("_days"): period for name, period in keeping.periods._asdict().items()}
+    grid = table("kind", ">kept for (days)", ">removed now")
+    for kind in dict.fromkeys((*days, *gone)):
+        period = days.get(kind)
+        kept = "—" if kind not in days else "no end" if period is None else f"{period:g}"
+        grid.add_row(kind.replace("_", " "), kept, f"{gone[kind]:,}")
+    stdout.print(grid)
+    if not keeping.through:
+        raise Unavailable("interrupted; run the command again")
 
 
 def _check(author: str) -> None:
@@ -188,15 +194,6 @@ def _await_sinks(made: Parts, erasure: Erasure, service: Service, clock: SystemC
     return owed
 
 
-@contextmanager
-def _audit(made: Parts) -> Iterator[Audit]:
-    database = Database(made.config.file.store.url.get_secret_value())
-    try:
-        yield Audit(database, made.clock)
-    finally:
-        database.close()
-
-
 def _can_erase(made: Parts) -> bool:
     return made.bus.purge(made.topics[0].name, (), lambda _: False) == "now"
 
@@ -205,23 +202,13 @@ def _can_erase(made: Parts) -> bool:
 
 
 def _files(config: Config) -> Files:
-    """The files that the store, the bus and the sinks of this configuration have made so far on this machine."""
-    databases: list[Path] = []
-    lines: list[Path] = []
-    indexes: list[Path] = []
+    """The databases of the store and the bus on this machine, and the sinks of this configuration that keep files."""
     url = make_url(config.file.store.url.get_secret_value())
-    if url.get_backend_name() == "sqlite" and url.database:
-        databases.append(Path(url.database))
+    paths = [Path(url.database)] if url.get_backend_name() == "sqlite" and url.database else []
     if isinstance(path := getattr(config.bus.settings, "path", None), Path):
-        databases.append(path)
-    for sink in config.sinks:
-        path = getattr(sink.settings, "path", None)
-        if isinstance(path, Path):
-            before, _, after = path.name.partition("{day}")
-            lines += sorted(path.parent.glob(f"{escape(before)}*{escape(after)}*"))
-            indexes += path.parent.glob(f".{escape(before)}index{escape(after)}.sqlite3")
-    lines = [path for path in lines if path.is_file() and path not in indexes]
-    return Files([path for path in databases if path.is_file()], lines, indexes)
+        paths.append(path)
+    sinks = (sink.module.Sink(sink.settings) for sink in config.sinks)  # which opens nothing
+    return Files([path for path in paths if path.is_file()], [sink for sink in sinks if isinstance(sink, Archive)])
 
 
 def _beyond_reach(made: Parts, retention: bool) -> list[str]:
@@ -238,7 +225,7 @@ def _beyond_reach(made: Parts, retention: bool) -> list[str]:
     said += [
         f"sink {sink.name}: it got the removal; whoever is behind it has to obey it"
         for sink in made.config.sinks
-        if not isinstance(getattr(sink.settings, "path", None), Path)
+        if not issubclass(sink.module.Sink, Archive)
     ]
     return [*said, "backups, exports, log files, your shell's history, and the platform itself"]
 
@@ -279,29 +266,3 @@ def _show(report: dict[str, Any]) -> None:
         stdout.print("[green]No trace is left[/green] in any table, topic or file that was searched.")
     else:
         stderr.print("Not all is gone. When the cause is mended, run the command again.")
-
-
-def _told(found: Customer) -> Iterator[str]:
-    author = found.author
-    by = " ".join(dict.fromkeys(filter(None, (author.name, author.handle and f"@{author.handle.lstrip('@')}"))))
-    yield f"[bold]{safe(found.id)}[/bold] {safe(by)}" + (" (verified)" if author.verified else "")
-    yield f"{found.mentions:,} mentions from {found.first_at:%Y-%m-%d} to {found.last_at:%Y-%m-%d}"
-    followers = "unknown" if found.followers is None else f"{found.followers:,}"
-    yield f"reach up to {found.reach:,} people, followers {followers}, advocate score {found.advocate:+d} of 100"
-    if found.sentiment is not None:
-        trend = "" if found.trend is None else f", {found.trend:+.2f} from the earlier half to the later"
-        yield f"sentiment {found.sentiment:+.2f}{trend}"
-    for label, counts in (("wanted", found.intents), ("queues", found.queues), ("filtered", found.filtered)):
-        if counts:
-            yield f"{label}: " + ", ".join(f"{safe(name)} {count:,}" for name, count in counts.items())
-    for month in found.months[-12:]:
-        felt = "" if month.sentiment is None else f", sentiment {month.sentiment:+.2f}"
-        yield f"  {month.month}  {month.mentions:,} mentions{felt}"
-    yield "[bold]Last decisions[/bold]"
-    for one in found.last:
-        goes = one.decision.queue or f"filtered: {one.decision.filtered}"
-        yield f"  {_day(one.created_at)}  {safe(one.mention, 60)}  {safe(goes)} by {safe(one.decision.rule)}"
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d} ({ago(moment)})"

@@ -3,17 +3,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, Table, delete, insert
 
+from desk import events
 from desk.audit import Audit, Event
 from desk.cases import Cases
 from desk.erasure import Erasure, known_as
+from desk.handling import By
 from desk.person import Person, person
 from desk.traces import Files, Survey, records
+from desk.wording import WORDS
 from pipeline.bus.embedded import Config, EmbeddedBus
 from pipeline.clock import ManualClock
 from pipeline.codec import encode
@@ -22,7 +27,11 @@ from pipeline.ledger import read_ledger
 from pipeline.mention import Author, Decision, Mention, Removal, Routed, Tags
 from pipeline.ports import Topic
 from pipeline.store import DeadLetter, Store
+from pipeline.store.columns import Moment
+from pipeline.store.holdings import HOLDINGS
+from pipeline.store.tables import metadata
 from tests.fixtures.shapes import mention
+from tests.store.samples import NOON
 
 DID = "did:plc:k2zvioletquince"
 ZELDA = Author(id=DID, handle="zelda.example", name="Zelda Quince")
@@ -70,7 +79,7 @@ class Desk:
 
     def erase(self, author: str = AUTHOR, also: tuple[str, ...] = ()) -> tuple[Survey, Survey, int]:
         known = known_as(self.store, author, also)
-        erasure = Erasure(self.store, self.bus, [TOPIC], lambda: self.files, known, self.audit, self.clock)
+        erasure = Erasure(self.store, self.bus, [TOPIC], self.files, known, self.store._db, self.clock)
         before = erasure.look()
         removals = erasure.removals()
         self.publish(*((it.thread.encode(), encode(it)) for it in removals))
@@ -233,3 +242,113 @@ def test_what_tells_of_a_person(data: bytes, told: bool) -> None:
 def test_a_word_that_stands_by_itself_is_found_whatever_stands_around_it(word: str, left: bytes, right: bytes) -> None:
     data = left + b'"' + word.strip().encode("utf-8", "surrogatepass") + b'"' + right
     assert Person("x:1", (word.strip(),)).told_by(data)
+
+
+BY_HAND = {"mentions", "intake", "outbox", "removed", "tombstones", "dead_letters", "cases", "case_events", "audit"}
+"""Tables that other tests here fill, through the code that writes them."""
+
+TOLD = {"cursors", "gaps"}
+"""Tables of which an erasure tells, and which it leaves."""
+
+SAYING = "tell @zelda.example where the violet parcel is"
+
+
+def a_row(table: Table, case: str, account: str, said: str, number: int) -> dict[str, Any]:
+    """A row made from the columns, whatever table that is: of this case and account, saying this in every column in
+    which one of us writes."""
+    held = HOLDINGS[table.name]
+    made: dict[str, Any] = {}
+    for column in table.c:
+        if column.name == "case_id":
+            made[column.name] = case
+        elif column.name in held.accounts:
+            made[column.name] = account if column.name != "other" else f"x:other{number}"
+        elif column.name in held.words:
+            made[column.name] = said
+        elif isinstance(column.type, Moment):
+            made[column.name] = NOON
+        elif isinstance(column.type, Boolean | Float | Integer | BigInteger):
+            made[column.name] = number if column.primary_key else 0
+        elif column.name in held.personal and account == AUTHOR:
+            made[column.name] = said.encode() if isinstance(column.type, LargeBinary) else said
+        else:
+            made[column.name] = b"" if isinstance(column.type, LargeBinary) else f"{table.name}{number}"
+    return made
+
+
+def test_every_table_loses_their_rows_and_their_name_in_those_of_others(desk: Desk, clock: ManualClock) -> None:
+    cases = Cases(desk.store._db, clock)
+    theirs, bobs = post("z1", "acme lost my violet parcel"), BOB
+    for of in (theirs, bobs):
+        desk.store.deliver([routed(of)], also=cases.take_in)
+    case_of = {of.id: str(cases.case_of(of.id)) for of in (theirs, bobs)}
+    filled = [table for table in metadata.sorted_tables if HOLDINGS[table.name].personal or "case_id" in table.c]
+    filled = [table for table in filled if table.name not in BY_HAND | TOLD]
+    with desk.store._db.write() as transaction:
+        for table in filled:
+            transaction.run(delete(table))
+            transaction.run(insert(table), [a_row(table, case_of[theirs.id], AUTHOR, SAYING, 1)])
+            transaction.run(insert(table), [a_row(table, case_of[bobs.id], "bluesky:did:plc:bob000000", SAYING, 2)])
+    assert {table.name for table in filled} >= {"drafts", "links", "case_facts", "crm", "corrections", "case_clocks"}
+    before, after, _ = desk.erase()
+    for table in filled:
+        assert f"table {table.name}" in before.of("theirs") or "case_id" in table.c, table.name
+    assert after.of("theirs") == {}
+    for found in desk.store.rows(*(table.name for table in filled)):
+        text = repr(found.row).lower()
+        assert "zelda.example" not in text, found
+        assert "k2zviolet" not in text, found
+    for table in filled:
+        assert [found.table for found in desk.store.rows(table.name)] == [table.name], "somebody else's row is left"
+    struck = [found.row["evidence"] for found in desk.store.rows("links")]
+    assert struck == ["tell @[erased] where the violet parcel is"]
+
+
+def test_what_our_people_wrote_of_them_in_other_cases_is_struck_out(desk: Desk, clock: ManualClock) -> None:
+    cases = Cases(desk.store._db, clock)
+    for of in (post("z1", "acme lost my violet parcel"), BOB):
+        desk.store.deliver([routed(of)], also=cases.take_in)
+    id = str(cases.case_of(BOB.id))
+    lease = cases.claim(id, "user:ana").lease
+    by = By("user:ana", lease.token)
+    cases.note(id, by, "knows @Zelda.example and Zelda Quince, not griselda.example")
+    cases.tag(id, by, ["vip", "zelda.example"])
+    cases.ask(id, by, "is this zelda.example again?", queue="marketing")
+    cases.escalate(id, by, "friend of zelda.example")
+    cases.transfer(id, by, "marketing", "as for zelda.example", wrong_route=True)
+    _, after, _ = desk.erase()
+    assert after.of("theirs") == {}
+    said = "".join(repr(found.row) for found in desk.store.rows("case_events", "cases", "case_tags", "corrections"))
+    assert "knows @[erased] and [erased], not griselda.example" in said
+    assert "is this [erased] again?" in said
+    assert "zelda.example" not in said.lower().replace("griselda.example", "").replace("says @zelda.example", "")
+    assert cases.case(id).tags == ("[erased]", "vip")
+    assert cases.rebuild(id) == cases.case(id)
+    assert cases.case(id).queue == "marketing"
+
+
+def test_our_own_answers_to_them_go_too(desk: Desk, clock: ManualClock) -> None:
+    cases = Cases(desk.store._db, clock)
+    mine = post("z1", "acme lost my violet parcel")
+    brand = Author(id="did:plc:acme", handle="acme.example")
+    answer = post("a1", "sorry, we look into it", brand, own=True, parent=mine.id, conversation=mine.id)
+    public = post("a2", "thank you @zelda.example", brand, own=True)
+    desk.store.deliver([routed(mine)], [], ["archive"], also=cases.take_in)
+    for own in (answer, public):
+        decision = Decision(rule="own", rules_version="1", decided_at=own.created_at, filtered="own")
+        desk.store.deliver([Routed(mention=own, tags=Tags(), decision=decision)], [], [], also=cases.take_in)
+    _, after, _ = desk.erase()
+    assert after.of("theirs") == {}
+    assert list(desk.store.rows("mentions")) == []
+
+
+def test_every_field_of_an_event_is_free_words_or_not() -> None:
+    plain = {
+        "actor", "author", "conversation", "queue", "mention", "brand", "rule", "rules_version", "language", "topic",
+        "family", "lead", "owner", "user", "alarm", "draft", "key", "native_id",
+    }  # fmt: skip
+    for kind in get_args(events.Event):
+        text = {
+            field.name for field in msgspec.structs.fields(kind) if field.type in (str, str | None, tuple[str, ...])
+        }
+        assert text - plain == set(WORDS.get(kind, ())), kind

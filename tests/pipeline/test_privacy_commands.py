@@ -96,3 +96,16 @@ def test_a_customer_is_shown_and_exported(shell: Shell) -> None:
     assert "nothing of theirs" in shell.run("customer", "t:nobody", status=2)
     assert "source:author_id" in shell.run("erase", "zelda_q", "--yes", status=2)
     assert "say --yes" in shell.run("erase", "t:u-98761", "--json", status=2)
+
+
+def test_what_is_past_its_period_goes_and_does_not_come_back(shell: Shell) -> None:
+    file = shell.write("mentions.jsonl", said())
+    shell.run("ingest", file, "--source", "t")
+    assert "no end" in shell.run("retention")
+    shell.configure(sinks=SINKS, desk={"cases": False}, retention={"mentions_days": 1e-9, "dead_letters_days": 1e-9})
+    found = shell.json("retention")
+    assert (found["through"], found["removed"]["dead_letters"]) == (True, 1)
+    before = shell.json("ledger")
+    assert before["balanced"]
+    again = shell.json("ingest", file, "--source", "t")
+    assert (again["new"], again["balanced"]) == (0, True)
