@@ -39,7 +39,7 @@ test: .venv/.developing ## every test but those of test-servers
 	$(BIN)/pytest --ignore tests/servers --ignore tests/faults --numprocesses 2 --dist worksteal
 
 test-servers: .venv/.developing ## tests against third-party servers, and what happens when they are stopped
-	@deploy/system-packages nginx:nginx java:default-jre-headless mvn:maven
+	@deploy/system-packages nginx:nginx npm:npm java:default-jre-headless mvn:maven
 	$(BIN)/pytest tests/servers tests/faults
 
 # In an environment of their own: Quix Streams wants an older pydantic than harken.

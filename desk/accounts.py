@@ -8,7 +8,7 @@ from math import ceil
 
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from desk.audit import Audit, Event, append
 from desk.sessions import Sessions, csrf, start
@@ -71,6 +71,21 @@ class Accounts(Users, Tokens, Sessions, Audit):
             log.info("sign-in refused", user=id)
             raise WrongCredentials
         return signed_in
+
+    def sign_in_vouched(self, email: str, via: str, previous: str | None = None) -> SignedIn | None:
+        """A new session for the one account with this e-mail address, for which somebody else vouched just now (`via`
+        names them in the audit log); None where no account has it, several do, or theirs is disabled. Upper and lower
+        case are the same."""
+        now = self._clock.now()
+        theirs = select(users).where(func.lower(users.c.email) == func.lower(email)).limit(2)
+        with self._db.write() as transaction:
+            rows = transaction.run(theirs).all()
+            if len(rows) != 1 or rows[0].disabled_at is not None:
+                return None
+            user = user_of(rows[0])
+            secret = start(transaction, user.id, now, previous)
+            append(transaction, now, [Event(user.actor, "user.signed_in", user.actor, {"via": via})])
+        return SignedIn(user, secret, csrf(secret.get_secret_value()))
 
     def _attempt(self, name: str, address: str | None) -> tuple[Charge | timedelta, str | None, str | None]:
         with self._db.write() as transaction:

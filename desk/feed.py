@@ -8,7 +8,8 @@ only what no running transaction can come before is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Row, Select, select, update
@@ -17,6 +18,7 @@ from desk.case_records import Happening
 from desk.events import decode
 from desk.refusals import Unfit
 from pipeline.store.case_tables import case_events, followers
+from pipeline.store.case_tables import cases as cases_table
 from pipeline.store.database import Transaction, beyond
 from pipeline.store.part import Part
 
@@ -62,6 +64,15 @@ class Feed(Part):
             (Place(row.xid, row.seq), Happening(row.seq, row.case_id, row.number, decode(row.body))) for row in rows
         ]
 
+    def queues(self, cases: Collection[str]) -> dict[str, str]:
+        """The queue that each of these cases is in now; one that is no more is left out."""
+        if not cases:
+            return {}
+        with self._db.read() as transaction:
+            query = select(cases_table.c.id, cases_table.c.queue)
+            rows = transaction.run(query.where(transaction.among(cases_table.c.id, sorted(cases)))).all()
+        return {row.id: row.queue for row in rows}
+
     def follow(self, name: str, handle: Callable[[Transaction, Sequence[str]], None], limit: int = 1000) -> int:
         """Hand the cases of the next events to `handle`, each once, in a transaction that also notes how far `name`
         has come: whatever `handle` writes there is written once. A new follower begins with the first event ever. One
@@ -78,6 +89,14 @@ class Feed(Part):
                 last = {"xid": rows[-1].xid, "seq": rows[-1].seq}
                 transaction.run(update(followers).where(followers.c.name == name).values(last))
         return len(rows)
+
+    def waiting_since(self) -> dict[str, datetime | None]:
+        """For everybody who follows: when the oldest event happened that they have not dealt with; None where they are
+        up to date."""
+        with self._db.read() as transaction:
+            rows = transaction.run(select(followers)).all()
+            oldest = {row.name: _beyond(transaction, Place(row.xid, row.seq), 1) for row in rows}
+        return {name: decode(found[0].body).at if found else None for name, found in oldest.items()}
 
 
 def _beyond(transaction: Transaction, place: Place, limit: int) -> Sequence[Row[tuple[int, int, str, int, bytes]]]:

@@ -70,8 +70,9 @@ def csrf_matches(secret: str, given: str) -> bool:
 class Sessions(Part):
     """The table `sessions`."""
 
-    def by_session(self, secret: str) -> SessionCaller | None:
-        """Whose session this is; None where it is none, has ended, or the account is disabled."""
+    def by_session(self, secret: str, *, touch: bool = True) -> SessionCaller | None:
+        """Whose session this is; None where it is none, has ended, or the account is disabled. Without `touch` asking
+        is no use of it, and keeps it from ending no longer."""
         if not looks_issued(KIND, secret):
             return None
         now = self._clock.now()
@@ -82,7 +83,7 @@ class Sessions(Part):
         if row is None or row.disabled_at or now >= _end(row.started_at, row.seen_at):
             return None
         seen = row.seen_at
-        if now - seen >= SEEN:
+        if touch and now - seen >= SEEN:
             with self._db.write() as transaction:
                 transaction.run(update(sessions).where(sessions.c.digest == key).values(seen_at=now))
             seen = now

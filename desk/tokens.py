@@ -121,6 +121,12 @@ class Tokens(Part):
             rows = transaction.run(query.order_by(api_tokens.c.created_at, api_tokens.c.id).limit(limit)).all()
         return [_token(row) for row in rows]
 
+    def token(self, id: str) -> ApiToken | None:
+        """By id."""
+        with self._db.read() as transaction:
+            row = transaction.run(select(api_tokens).where(api_tokens.c.id == id)).first()
+        return _token(row) if row else None
+
     def revoke(self, id: str, by: str) -> bool:
         """End a token at once; False where there is none, or it was revoked already."""
         now = self._clock.now()

@@ -154,6 +154,12 @@ class Users(Part):
         with self._db.read() as transaction:
             return [user_of(row) for row in transaction.run(query).all()]
 
+    def names(self, ids: Iterable[str]) -> dict[str, str]:
+        """What these sign in with, by id; who is not known is left out."""
+        with self._db.read() as transaction:
+            query = select(users.c.id, users.c.name).where(transaction.among(users.c.id, list(ids)))
+            return {row.id: row.name for row in transaction.run(query)}
+
     def set_roles(self, id: str, roles: Iterable[str], by: str) -> User:
         """Give these roles instead; sessions and tokens may do from now on what these allow."""
         given = _roles(roles)

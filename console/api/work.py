@@ -1,0 +1,20 @@
+"""The routers of the desk's work."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from console.api import agents, audit, cases, corrections, customers, drafts, figures, macros, queues
+
+ROUTERS: tuple[APIRouter, ...] = (
+    queues.router,
+    cases.router,
+    drafts.router,
+    macros.router,
+    customers.router,
+    figures.router,
+    corrections.router,
+    agents.router,
+    audit.router,
+)
+"""In no particular order: no path of one matches what is another's."""
