@@ -21,7 +21,7 @@ from pipeline.codec import decode
 from pipeline.mention import Routed
 from pipeline.store.case_tables import case_events, case_mentions, case_tags, cases, corrections
 from pipeline.store.columns import NEVER, utc
-from pipeline.store.database import beyond
+from pipeline.store.database import Transaction, beyond
 from pipeline.store.part import Part
 from pipeline.store.tables import mentions
 
@@ -41,10 +41,7 @@ class CaseQueries(Part):
     def case(self, id: str) -> Case:
         """The case as it stands; raises NoSuchCase."""
         with self._db.read() as transaction:
-            row = transaction.run(select(cases.c.body, cases.c.due).where(cases.c.id == id)).first()
-        if row is None:
-            raise NoSuchCase(f"there is no case {id}")
-        return _due(row.body, row.due)
+            return case_in(transaction, id)
 
     def rebuild(self, id: str) -> Case:
         """The case as its events say, from the first: the same as `case`, save that `due` is what the rules say, where
@@ -190,6 +187,14 @@ class CaseQueries(Part):
             if len(rows) < batch:
                 return
             page = query.where(beyond(order, (rows[-1].at, rows[-1].case_id)))
+
+
+def case_in(transaction: Transaction, id: str) -> Case:
+    """The case as it stands in this transaction; raises NoSuchCase."""
+    row = transaction.run(select(cases.c.body, cases.c.due).where(cases.c.id == id)).first()
+    if row is None:
+        raise NoSuchCase(f"there is no case {id}")
+    return _due(row.body, row.due)
 
 
 def _due(body: bytes, due: datetime) -> Case:

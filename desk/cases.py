@@ -11,7 +11,7 @@ from sqlalchemy import exists, select
 
 from desk import handling, taking, waves
 from desk.case import Case
-from desk.case_queries import CaseQueries
+from desk.case_queries import CaseQueries, case_in
 from desk.case_records import Held
 from desk.corrected import correct
 from desk.dossier import Dossier, Lease
@@ -85,7 +85,7 @@ class Cases(CaseQueries):
                 return None
             with _opened(transaction, id) as dossier:
                 lease = dossier.claim(id, user, user, now, self._term)
-        return Held(dossier.cases[id], lease)
+            return Held(case_in(transaction, id), lease)
 
     def claim(self, id: str, user: str, actor: str | None = None) -> Held:
         """Take this case, with all open ones of its author, for `user`; `actor` is who gave it to them, if not they
@@ -132,7 +132,7 @@ class Cases(CaseQueries):
                 case = handling.transfer(dossier, id, by, now, queue, reason, wrong_route=wrong_route)
             if wrong_route:
                 correct(transaction, case, by.user, now, reason)
-        return case
+            return case_in(transaction, id)
 
     def snooze(self, id: str, by: By, until: datetime) -> Case:
         """Let it rest until then, or until its author says more."""
@@ -213,14 +213,16 @@ class Cases(CaseQueries):
     # ------------------------------------------------------------------------ inside
 
     def _change(self, id: str, command: Callable[[Dossier, datetime], object]) -> Case:
-        with self._db.write() as transaction, _opened(transaction, id) as dossier:
-            command(dossier, self._clock.now())
-        return dossier.cases[id]
+        with self._db.write() as transaction:
+            with _opened(transaction, id) as dossier:
+                command(dossier, self._clock.now())
+            return case_in(transaction, id)
 
     def _lead(self, id: str, command: Callable[[Dossier, datetime], Lease]) -> Held:
-        with self._db.write() as transaction, _opened(transaction, id) as dossier:
-            lease = command(dossier, self._clock.now())
-        return Held(dossier.cases[id], lease)
+        with self._db.write() as transaction:
+            with _opened(transaction, id) as dossier:
+                lease = command(dossier, self._clock.now())
+            return Held(case_in(transaction, id), lease)
 
 
 @contextmanager

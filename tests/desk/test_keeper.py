@@ -54,6 +54,7 @@ def test_half_an_hour_from_friday_16_45_is_due_monday_9_15(store: Store, friday:
     assert case.due is None
     made.keep()
     assert made.cases.case(case.id).due == MONDAY
+    assert made.cases.claim(case.id, ANA.user).case.due == MONDAY  # whoever takes it is told the same
     assert made.keeper.why(case.id)[0].startswith("First response running: 30m of open time left, due Mon 2026-01-05")
 
 
