@@ -169,11 +169,12 @@ def csv(figures: Sequence[Figure]) -> str:
     writer = csv_writer(out)
     writer.writerow(field.name for field in fields(Figure))
     for figure in figures:
-        writer.writerow(_cell(value) for value in asdict(figure).values())
+        writer.writerow(cell(value) for value in asdict(figure).values())
     return out.getvalue()
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """A value for a CSV file that a spreadsheet program may open: no formula, and no more digits than say something."""
     if isinstance(value, str) and _FORMULA.match(value):
         return "'" + value
     return round(value, 4) if isinstance(value, float) else value

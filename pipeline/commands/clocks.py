@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from desk.calendar import Calendar
-from desk.explanations import why
-from desk.service_levels import Clock
 from pipeline.clock import SystemClock
 from pipeline.commands.common import parts, safe, settings, show_json, stdout, table
 from pipeline.errors import ConfigError, Problem
 from pipeline.registry import suggestion
 from pipeline.wiring import Parts
 
+if TYPE_CHECKING:
+    from desk.calendar import Calendar
+    from desk.service_levels import Clock
+
 calendar = typer.Typer(no_args_is_help=True, help="Calendars: check, show.")
 
 Days = Annotated[int, typer.Option(min=1, max=366, help="How many days, from today.")]
-
-
-def register(case: typer.Typer) -> None:
-    """Add `clocks` to the commands about a case."""
-    case.command("clocks")(show_clocks)
 
 
 def show_clocks(
@@ -33,10 +29,12 @@ def show_clocks(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Show what was promised in a case, how that stands, and what was counted and what was not."""
+    from desk.explanations import why
+
     with parts(context) as made:
         clocks = made.keeper.clocks_of(id)
     if as_json:
-        show_json([_plain(clock) for clock in clocks])
+        show_json([as_object(clock) for clock in clocks])
         return
     if not clocks:
         stdout.print("Its queue has no service level: nothing is promised. docs/service-levels.md says how to.")
@@ -97,7 +95,10 @@ def _rows(calendar: Calendar, now: datetime, days: int) -> Iterator[tuple[str, s
         yield f"{day:%a} {day.isoformat()}", shown, f"{hours:g}", safe(holiday.name) if holiday else ""
 
 
-def _plain(clock: Clock) -> dict[str, Any]:
+def as_object(clock: Clock) -> dict[str, Any]:
+    """A clock for a program."""
+    from desk.explanations import why
+
     return {
         "clock": clock.name,
         "number": clock.number,

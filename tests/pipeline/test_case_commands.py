@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,10 +23,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     made.run("ingest", made.write("said.jsonl", "".join(said)), "--source", "t")
     for name, role in (("ana", "agent"), ("ben", "agent"), ("ops", "operator")):
-        subprocess.run(
-            made.command("users", "add", name, "--role", role, "--password-stdin"),
-            cwd=made.directory, input=PASSWORD, text=True, check=True, capture_output=True, env=made.environment,
-        )  # fmt: skip
+        made.run("users", "add", name, "--role", role, "--password-stdin", typed=PASSWORD)
     return made.directory
 
 
@@ -44,11 +40,13 @@ def test_a_case_is_taken_worked_and_closed(shell: Shell) -> None:
     other = shell.json("queue", "next", "service", "--as", "ben")
     assert other["case"]["id"] != case
     assert "Nothing waits" in shell.run("queue", "next", "service", "--as", "ben")
-    assert "user:" in shell.run("case", "claim", case, "--as", "ben", status=1)
+    refused = shell.run("case", "claim", case, "--as", "ben", status=1)
+    assert "ana has this customer" in refused
+    assert "takeover" in refused
     shell.run("case", "note", case, "rang the depot", "--as", "ana")
     assert "resolved" in shell.run("case", "resolve", case, "--as", "ana", "--why", "found it")
     told = shell.run("case", "show", case)
-    for part in ("resolved in service", "Claimed", "Noted", "Resolved"):
+    for part in ("resolved in service", "claimed, ana", "noted, ana: rang the depot", "resolved, ana: found it"):
         assert part in told
 
 
@@ -71,11 +69,11 @@ def test_a_take_over_and_a_rest_stand_in_the_log(shell: Shell) -> None:
     shell.run("case", "takeover", case, "--why", "ana went home", "--as", "ben")
     shell.run("case", "release", case, "--as", "ana", status=1)
     assert "snoozed" in shell.run("case", "snooze", case, "4h", "--as", "ben")
-    assert "TakenOver" in shell.run("case", "show", case)
+    assert "taken over, ben: ana went home" in " ".join(shell.run("case", "show", case).split())
 
 
 def test_where_cases_are_switched_off_it_says_so(shell: Shell) -> None:
-    shell.configure()
+    shell.configure(desk={"cases": False})
     assert "desk.cases" in shell.run("queue", "next", "service", "--as", "ana", status=2)
 
 

@@ -1,0 +1,308 @@
+"""`harken case reply`, `harken draft` and `harken macros`: answers written, looked over, approved and sent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from pipeline.commands.common import ago, parts, safe, show_json, stdout, table
+from pipeline.commands.fitting import fitted
+from pipeline.commands.working import As, AsJson, CaseId, People, Worker, drafts_of, working
+from pipeline.errors import ConfigError, HarkenError, Problem
+from pipeline.registry import suggestion
+
+if TYPE_CHECKING:
+    from desk.case import Case
+    from desk.draft_records import DraftView
+    from desk.handling import By
+    from pipeline.wiring import Parts
+
+app = typer.Typer(no_args_is_help=True, help="Answers: list, show, edit, submit, approve, reject, discard, send.")
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="A draft's id, as lists show it.")]
+Words = Annotated[str, typer.Argument(metavar="[TEXT|-]", help="The answer; - reads standard input.")]
+Awaiting = Annotated[bool, typer.Option("--awaiting", help="It asks the customer something: it is their turn then.")]
+Macro = Annotated[str | None, typer.Option("--macro", metavar="NAME", help="Take this macro's text.")]
+Language = Annotated[str | None, typer.Option(help="The language it is in, two letters.")]
+
+MOST = 10_000
+"""Characters read from standard input; an answer has no more."""
+
+
+def reply(
+    context: typer.Context,
+    id: CaseId,
+    text: Words = "",
+    macro: Macro = None,
+    language: Language = None,
+    to: Annotated[str | None, typer.Option(metavar="MENTION", help="What it answers; else what was said last.")] = None,
+    send_it: Annotated[bool, typer.Option("--send", help="Put it on its way at once.")] = False,
+    submit_it: Annotated[bool, typer.Option("--submit", help="Ask for somebody's approval at once.")] = False,
+    awaiting: Awaiting = False,
+    name: As = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write an answer and show what to look at. Nothing goes out without --send."""
+    if send_it and submit_it:
+        raise ConfigError([Problem("harken case reply", "either --send or --submit", "leave one of them out")])
+    words = _read(text)
+    if not words.strip() and macro is None:
+        raise ConfigError([Problem("harken case reply", "there are no words", "a text, - or --macro NAME")])
+    with working(context, name, "drafts.write", "sources") as me:
+        by = me.take(id)
+        draft = me.drafts.write(id, by, words, mention=to, macro=macro, language=language)
+        try:
+            if submit_it:
+                draft = me.drafts.submit(draft.id, by)
+            elif send_it:
+                draft = me.drafts.send(draft.id, by, may_send=me.may("replies.send"), awaiting=awaiting)
+        except HarkenError as refusal:
+            _show(me.drafts.draft(draft.id), me.people, as_json)
+            raise _kept(refusal, draft) from None
+        _show(draft, me.people, as_json)
+
+
+def answered(
+    context: typer.Context,
+    id: CaseId,
+    url: Annotated[str, typer.Option(help="Where the answer is to be seen.")] = "",
+    name: As = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say that it was answered on the platform itself."""
+    from pipeline.commands.case_screen import as_object, standing
+
+    with working(context, name) as me:
+        case: Case = me.made.cases.answer_natively(id, me.take(id), url)
+        if as_json:
+            show_json({"case": as_object(case, me.people)})
+        else:
+            stdout.print(f"{case.id} is {standing(case, me.people, me.actor)}", highlight=False)
+
+
+@app.command("list")
+def show_list(
+    context: typer.Context,
+    case: Annotated[str | None, typer.Option(help="Only of this case.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only those that stand so; submitted waits for approval.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """List answers, the newest first."""
+    from desk.drafting import DraftState
+    from pipeline.commands.draft_screen import as_object
+
+    if state is not None and state not in list(DraftState):
+        raise ConfigError([Problem(f"--state {safe(state, 40)}", "is no state", suggestion(state, [*DraftState]))])
+    with parts(context, "sources") as made:
+        page = drafts_of(made).drafts(case, DraftState(state) if state else None, None, limit)
+        people = _people(made)
+        people.know(actor for it in page.drafts for actor in (it.writer, it.approver))
+        shown = [as_object(it, people) for it in page.drafts] if as_json else []
+    if as_json:
+        show_json(shown)
+        return
+    if not page.drafts:
+        stdout.print("No answers.")
+        return
+    rows = [
+        {
+            "draft": it.id,
+            "case": it.case,
+            "state": str(it.state),
+            "changed": ago(it.changed_at),
+            "by": safe(people.name(it.writer), 12),
+            "text": safe(it.text, 200),
+        }
+        for it in page.drafts
+    ]
+    stdout.print(fitted(rows, ("changed", "by", "case"), stdout.width))
+
+
+@app.command()
+def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
+    """Show an answer: its words, what to look at, and whether it can be sent from here."""
+    with parts(context, "sources") as made:
+        _show(drafts_of(made).draft(id), _people(made), as_json)
+
+
+@app.command()
+def edit(
+    context: typer.Context, id: Id, text: Words = "", macro: Macro = None, name: As = "", as_json: AsJson = False
+) -> None:
+    """Give it other words. What was submitted or approved is a draft again."""
+    words = _read(text)
+    with working(context, name, "drafts.write", "sources") as me:
+        old = me.drafts.draft(id)
+        by = me.take(old.case)
+        _show(me.drafts.write(old.case, by, words, macro=macro, id=id, version=old.version), me.people, as_json)
+
+
+@app.command()
+def submit(context: typer.Context, id: Id, name: As = "", as_json: AsJson = False) -> None:
+    """Ask for somebody's approval."""
+    _change(context, name, as_json, lambda me, by: me.drafts.submit(id, by))
+
+
+@app.command()
+def approve(context: typer.Context, id: Id, name: As = "", as_json: AsJson = False) -> None:
+    """Let it be sent as it stands; nobody approves what they wrote themselves."""
+    from desk.audit import Event
+
+    with working(context, name, "drafts.approve", "sources") as me:
+        draft = me.drafts.approve(id, _bare(me))
+        me.accounts.note(Event(me.actor, "draft.approved", f"case:{draft.case}", {"draft": id}))
+        _show(draft, me.people, as_json)
+
+
+@app.command()
+def reject(
+    context: typer.Context,
+    id: Id,
+    why: Annotated[str, typer.Option("--why", help="What to change.")],
+    name: As = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give it back to its writer, with what to change."""
+    with working(context, name, "drafts.approve", "sources") as me:
+        _show(me.drafts.reject(id, _bare(me), why), me.people, as_json)
+
+
+@app.command()
+def discard(context: typer.Context, id: Id, name: As = "", as_json: AsJson = False) -> None:
+    """Drop it, words and all; one that is queued is taken back."""
+
+    def change(me: Worker, by: By) -> DraftView:
+        old = me.drafts.draft(id)
+        return me.drafts.discard(id, me.take(old.case) if old.state == "queued" else by)
+
+    _change(context, name, as_json, change)
+
+
+@app.command()
+def send(context: typer.Context, id: Id, awaiting: Awaiting = False, name: As = "", as_json: AsJson = False) -> None:
+    """Put it on its way, exactly once, under your lease. Without the right to send only what somebody approved goes."""
+    with working(context, name, "drafts.write", "sources") as me:
+        old = me.drafts.draft(id)
+        by = me.take(old.case)
+        try:
+            draft = me.drafts.send(id, by, may_send=me.may("replies.send"), awaiting=awaiting)
+        except HarkenError as refusal:
+            raise _kept(refusal, old) from None
+        _show(draft, me.people, as_json)
+
+
+def show_macros(
+    context: typer.Context,
+    case: Annotated[str | None, typer.Option(help="Those that fit this case, best first, filled in.")] = None,
+    name: As = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """List the macros, or those that fit a case."""
+    import msgspec
+
+    from desk.accounts import Accounts
+    from desk.handling import By
+
+    with parts(context) as made:
+        user = Accounts(made.database, made.clock).user_named(name) if name else None
+        offers = drafts_of(made).suggest(case, By(user.actor) if user else None) if case else ()
+        macros = made.desk.macros.macros
+    if as_json:
+        show_json([msgspec.to_builtins(it) for it in offers] if case else [it.model_dump() for it in macros])
+    elif case:
+        _show_offers(case, offers)
+    elif not macros:
+        stdout.print("There are no macros: desk.macros names their file, see docs/answering.md.", highlight=False)
+    else:
+        grid = table("macro", "title", "languages", "intents", "topics", "networks")
+        for it in macros:
+            listed = (it.texts, it.intents, it.topics, it.networks)
+            grid.add_row(safe(it.name), safe(it.title, 40), *(safe(", ".join(names)) or "—" for names in listed))
+        stdout.print(grid)
+
+
+def _show_offers(case: str, offers: object) -> None:
+    from desk.draft_records import Offer
+    from pipeline.commands.draft_screen import body
+
+    found = [it for it in offers if isinstance(it, Offer)] if isinstance(offers, tuple) else []
+    if not found:
+        stdout.print("No macro fits.")
+        return
+    for it in found:
+        because = safe("; ".join(it.reasons), 120) or "it fits everything"
+        stdout.print(f"[bold]{safe(it.macro)}[/bold]  {safe(it.title, 60)} ({it.language}; {because})", highlight=False)
+        stdout.print(body(it.text))
+        if it.missing:
+            stdout.print(f"  [yellow]to fill in: {safe(', '.join(it.missing))}[/yellow]", highlight=False)
+    stdout.print(f"harken case reply {safe(case)} --macro {safe(found[0].macro)}", highlight=False)
+
+
+def _change(context: typer.Context, name: str, as_json: bool, change: Callable[[Worker, By], DraftView]) -> None:
+    with working(context, name, "drafts.write", "sources") as me:
+        _show(change(me, _bare(me)), me.people, as_json)
+
+
+def _bare(me: Worker) -> By:
+    """Them, without a token."""
+    from desk.handling import By
+
+    return By(me.actor)
+
+
+def _people(made: Parts) -> People:
+    from desk.accounts import Accounts
+
+    return People(Accounts(made.database, made.clock))
+
+
+def _read(text: str) -> str:
+    if text != "-":
+        return text
+    words = sys.stdin.read(MOST + 1)
+    if len(words) > MOST:
+        raise ConfigError([Problem("standard input", f"an answer has at most {MOST:,} characters", "shorten it")])
+    return words.strip("\n")
+
+
+def _kept(refusal: HarkenError, draft: DraftView) -> HarkenError:
+    """The refusal to send, with what is left to do."""
+    where = (
+        f"\nAnswer it there: {draft.deep_link}\nand then: harken case answered {draft.case}" if draft.deep_link else ""
+    )
+    return HarkenError(f"not sent: {refusal}{where}\nThe words are kept as draft {draft.id}.")
+
+
+def _show(draft: DraftView, people: People, as_json: bool) -> None:
+    from pipeline.commands.draft_screen import as_object, drawn, put
+
+    if as_json:
+        show_json({"draft": as_object(draft, people)})
+        return
+    for part in (*drawn(draft, people), *_next(draft)):
+        put(part)
+
+
+def _next(draft: DraftView) -> tuple[str | Text, ...]:
+    from pipeline.commands.draft_screen import link
+
+    id, case = draft.id, draft.case
+    match draft.state:
+        case "queued":
+            return (f"It goes out by the role desk: harken draft show {id} says what came of it.",)
+        case "submitted":
+            return (f"It waits for somebody else: harken draft approve {id}, or reject {id} --why TEXT",)
+        case "sending" | "sent" | "withdrawn" | "discarded":
+            return ()
+        case "rejected":
+            return (f"harken draft edit {id} TEXT",)
+    if draft.eligible:
+        return (f"Not sent yet: harken draft send {id}, or edit {id} TEXT, submit {id}, discard {id}",)
+    there = (link(draft.deep_link, "Answer it there: "),) if draft.deep_link else ()
+    why = safe(draft.why_not or "")
+    return (f"[red]It cannot be sent from here.[/red] {why}", *there, f"Once you have: harken case answered {case}")
