@@ -92,6 +92,13 @@ def takes_connections(port: int) -> bool:
     return False
 
 
+def end_with_us(pid: int) -> subprocess.Popen[bytes]:
+    """Watches over a process we started: it is killed when this one ends, however it ends. Kill the watcher first where
+    the process was stopped."""
+    command = ["sh", "-c", 'cat; kill -9 "$0"', str(pid)]  # its standard input ends when we do
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+
+
 class Broker:
     """A node with its data in `folder`; it may be stopped and started again on the same port with the same data.
 
@@ -105,6 +112,7 @@ class Broker:
         self._properties = folder / "server.properties"
         self._extra = dict(properties or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -119,6 +127,7 @@ class Broker:
             self._process = subprocess.Popen(
                 self._java("kafka.Kafka", str(self._properties)), stdout=log, stderr=log, start_new_session=True
             )
+        self._watcher = end_with_us(self._process.pid)
         deadline = time.monotonic() + READY_SECS
         while not takes_connections(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -130,18 +139,17 @@ class Broker:
         """Stop it in order, or kill it where that takes too long."""
         if self._process is not None:
             self._process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_SECS)
-            except subprocess.TimeoutExpired:
-                self.kill()
-            self._process = None
+            self.kill()
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        for process in (self._watcher, self._process):
+            if process is not None:
+                process.kill()
+                process.communicate()
+        self._watcher = self._process = None
 
     def wait(self) -> int:
         """Wait until it ends by itself; its exit code."""

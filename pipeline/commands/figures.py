@@ -19,11 +19,6 @@ STEP = 5000
 """Events taken in at a time before it is counted."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("figures")(show_figures)
-
-
 def show_figures(
     context: typer.Context,
     since: Annotated[str, typer.Option(help="How far back: 24h, 7d, 4w.")] = "7d",

@@ -27,11 +27,6 @@ SINK_PATIENCE_SECS = 30.0
 """How long completion waits for sinks: one that is down keeps its rows in the outbox for `harken run deliver`."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(ingest)
-
-
 def ingest(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A CSV or JSON-lines file of mentions.")],

@@ -20,12 +20,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 COLUMNS = ("taken_in", "queued", "filtered", "dead", "removed", "in_flight", "missing")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    for command in (ledger, status, explain, summary):
-        app.command()(command)
-
-
 def ledger(
     context: typer.Context,
     as_json: AsJson = False,
@@ -33,7 +27,7 @@ def ledger(
         bool, typer.Option("--release-missing", help="Let what is missing be taken in when its source brings it again.")
     ] = False,
 ) -> None:
-    """Show, per source and overall, that taken in = queued + filtered + dead + removed + in flight, and how we know.
+    """Show, by source and overall, that taken in = queued + filtered + dead + removed + in flight, and how we know.
 
     Exit status 1 when it does not balance.
     """

@@ -37,13 +37,6 @@ AuthorId = Annotated[str, typer.Argument(metavar="AUTHOR", help="source:author_i
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(export)
-    app.command()(erase)
-    app.command()(retention)
-
-
 def export(
     context: typer.Context,
     author: AuthorId,
@@ -118,7 +111,7 @@ def erase(
 
 
 def retention(context: typer.Context, as_json: AsJson = False) -> None:
-    """Remove now what is past its period (`retention` in the configuration), and say how much of each kind that was.
+    """Remove now what is past its period (`retention` in the configuration), and say how much of each kind it was.
     The role `deliver` does the same by itself, every ten minutes."""
     clock = SystemClock()
     stop_on_signals(clock)

@@ -17,12 +17,6 @@ from pipeline.wiring import Parts
 topics = typer.Typer(no_args_is_help=True, help="The topics on the bus.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(check)
-    app.command()(schema)
-
-
 def check(context: typer.Context) -> None:
     """Report every problem of the configuration and its rules at once, with path and remedy; opens no connection."""
     config = settings(context).config

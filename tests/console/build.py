@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,24 +20,13 @@ from pipeline.clock import ManualClock
 from pipeline.store import Store
 from tests.desk.build import Room
 from tests.desk.staff import ADMIN, PASSWORD, accounts_of, person
-
-
-@cache
-def _template() -> bytes:
-    """A SQLite file with every table: copying it is quicker than making it."""
-    with TemporaryDirectory() as folder:
-        store = Store(f"sqlite:///{folder}/store.db", ManualClock())
-        store.upgrade()
-        store._db.checkpoint()
-        store.close()
-        return (Path(folder) / "store.db").read_bytes()
+from tests.fixtures.postgres import store_in
 
 
 @contextmanager
 def fresh(folder: Path, clock: ManualClock) -> Iterator[Store]:
     """An empty store in this folder. What HTTP adds does not depend on the database, whose tests are elsewhere."""
-    (folder / "store.db").write_bytes(_template())
-    store = Store(f"sqlite:///{folder}/store.db", clock)
+    store = store_in(folder, clock)
     yield store
     store.close()
 

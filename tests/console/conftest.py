@@ -3,9 +3,6 @@ API; what they lock differently is tested on PostgreSQL by those tests that say 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from pipeline.clock import ManualClock
@@ -14,8 +11,5 @@ from tests.console.work import Work
 
 
 @pytest.fixture
-def work(tmp_path: Path, clock: ManualClock) -> Iterator[Work]:
-    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
-    store.upgrade()
-    yield Work(store, clock)
-    store.close()
+def work(sqlite_store: Store, clock: ManualClock) -> Work:
+    return Work(sqlite_store, clock)

@@ -16,8 +16,8 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 
 from desk.roles import ROLES
 from pipeline.clock import ManualClock
-from pipeline.store import Store
 from tests.console.work import Api, Work
+from tests.fixtures.postgres import store_in
 
 EXAMPLES = 6
 """Cases drawn for each operation, half of them with values that do not fit."""
@@ -66,8 +66,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
     """A desk with cases in every state, drafts, macros, people, figures."""
     folder: Path = tmp_path_factory.mktemp("api")
     clock = ManualClock()
-    store = Store(f"sqlite:///{folder}/store.db", clock)
-    store.upgrade()
+    store = store_in(folder, clock)
     yield Work(store, clock)
     store.close()
 

@@ -21,7 +21,7 @@ from pipeline.errors import ConfigError, SourceUnavailable
 from pipeline.mention import Author, Removal
 from pipeline.store import Store
 from tests.desk.build import Room
-from tests.fixtures.postgres import PostgresServer
+from tests.fixtures.postgres import PostgresServer, store_in
 from tests.store.samples import routed
 
 HEADER = "account,segment,value,person\n"
@@ -258,8 +258,7 @@ def test_a_query_that_only_reads_is_wanted(office: Office, customers: str, query
 def test_a_query_on_postgresql_reads_and_cannot_write(
     tmp_path: Path, clock: ManualClock, postgres_url: str, postgres_server: PostgresServer
 ) -> None:
-    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
-    store.upgrade()
+    store = store_in(tmp_path, clock)
     crm = Crm(
         store._db,
         clock,

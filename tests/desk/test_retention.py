@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from pipeline.ledger import read_ledger
 from pipeline.mention import Removal, Routed
 from pipeline.store import Store
 from tests.desk.build import Room
+from tests.fixtures.postgres import store_in
 from tests.store.samples import letter, removal, routed, taken
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -206,8 +206,7 @@ def test_the_ledger_sums_whatever_expires_when(
     tmp_path_factory: pytest.TempPathFactory, story: list[tuple[int, str]], limit: int
 ) -> None:
     clock = ManualClock()
-    store = Store(f"sqlite:///{Path(tmp_path_factory.mktemp('store'))}/store.db", clock)
-    store.upgrade()
+    store = store_in(tmp_path_factory.mktemp("store"), clock)
     room = Room(store, clock)
     periods = {"mentions_days": 2, "cases_days": 3, "dead_letters_days": 2, "outbox_days": 1, "ids_days": 5}
     retention = keeping(store, clock, **periods)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
-import typer.main
 from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
 
 from pipeline import metrics, registry
-from pipeline.cli import app
+from pipeline.cli import COMMANDS, loaded
 from pipeline.config import File
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -27,7 +26,7 @@ def commands() -> list[str]:
             return [name for key, inner in command.commands.items() for name in below(inner, (*path, key))]
         return [" ".join(path)]
 
-    return below(typer.main.get_command(app), ("harken",))
+    return [name for key in COMMANDS for name in below(loaded(key), ("harken", key))]
 
 
 @pytest.mark.parametrize("name", [name for name in vars(metrics) if name.isupper()])
@@ -48,6 +47,14 @@ def test_a_connector_has_a_page_that_names_its_settings(name: str) -> None:
     settings = registry.load("connectors", name, "test").Config.model_fields
     for setting in settings:
         assert f"`{setting}`" in page(f"connectors/{name}.md"), setting
+
+
+@pytest.mark.parametrize("name", ["bluesky", "webhook", "x"])
+def test_the_account_a_connector_answers_from_is_documented(name: str) -> None:
+    module = registry.load("connectors", name, "test")
+    account, _ = get_args(module.Config.model_fields["reply"].annotation)
+    for setting in account.model_fields:
+        assert f"`reply.{setting}`" in page(f"connectors/{name}.md"), setting
 
 
 @pytest.mark.parametrize("name", registry.names("enrich"))

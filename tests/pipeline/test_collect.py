@@ -18,8 +18,8 @@ from pipeline.collect import Intake, Supervisor, digest, own
 from pipeline.errors import BusUnavailable, SourceRefused, SourceUnavailable, Trouble
 from pipeline.mention import Author, Item, Mention, Removal
 from pipeline.ports import Backoff, Brand, Gap, Page, Rejection, Topic
-from pipeline.store import Store
 from pipeline.worker import Output
+from tests.fixtures.postgres import store_in
 from tests.fixtures.shapes import mention
 
 BRAND = Brand("acme", own_accounts={"t": ("@AcmeCares",)})
@@ -54,8 +54,7 @@ class Desk:
         self.clock = ManualClock()
         self.bus = EmbeddedBus(BusConfig(path=path / "bus.db"), SystemClock())
         self.bus.apply([Topic("raw", 2, 24)])
-        self.store = Store(f"sqlite:///{path / 'store.db'}", self.clock)
-        self.store.upgrade()
+        self.store = store_in(path, self.clock)
         self.producer = self.bus.producer()
         self.intake = Intake("wire", Output(self.producer, "raw"), self.store, [BRAND], self.clock)
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from pipeline.supervise import SUPERVISED
+from tests.fixtures.in_process import Done, run_here
 
 BRAND = {"acme": {"terms": ["acme"], "exclude": ["acme of perfection"]}}
 
@@ -42,21 +43,25 @@ class Shell:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "pipeline.cli", *arguments]
 
-    def run(self, *arguments: str, status: int = 0) -> str:
+    def run(self, *arguments: str, status: int = 0, typed: str = "") -> str:
+        """What it prints, with its errors where it is to fail."""
+        return self._answer(run_here(arguments, self.directory, self.environment, typed), arguments, status)
+
+    def process(self, *arguments: str, status: int = 0, typed: str = "") -> str:
+        """The same by a process of its own."""
         done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            env=self.environment,
-        )
-        assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+            self.command(*arguments), cwd=self.directory, env=self.environment,
+            input=typed, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
         assert "Traceback" not in done.stderr
+        return self._answer(Done(done.returncode, done.stdout, done.stderr), arguments, status)
+
+    def _answer(self, done: Done, arguments: tuple[str, ...], status: int) -> str:
+        assert done.status == status, f"{arguments}: {done.status}\n{done.stdout}\n{done.stderr}"
         return done.stdout if status == 0 else done.stdout + done.stderr
 
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.run(*arguments, "--json").splitlines()[-1])
+    def json(self, *arguments: str, status: int = 0) -> Any:
+        return json.loads(self.run(*arguments, "--json", status=status).splitlines()[-1])
 
     @property
     def environment(self) -> dict[str, str]:

@@ -4,7 +4,6 @@ byte of every file under it is searched, the logs that harken wrote among them."
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from desk.links import Links
 from pipeline.clock import SystemClock
 from pipeline.store.database import Database
 from pipeline.store.tables import metadata
+from tests.fixtures.in_process import run_here
 from tests.pipeline.test_commands import Shell, line
 from tests.sinks.receiver import SECRET, Receiver, receiving
 
@@ -69,15 +69,13 @@ def installation(directory: Path, receiver: Receiver, **config: Any) -> Iterator
 def run(shell: Shell, *arguments: str) -> str:
     """Run a command and keep what it logged in the installation's folder."""
     environment = shell.environment | {"SECRET": SECRET}
-    done = subprocess.run(
-        shell.command(*arguments), cwd=shell.directory, capture_output=True, timeout=180, env=environment
-    )
+    done = run_here(arguments, shell.directory, environment)
     logs = shell.directory / "var" / "harken.log"
     logs.parent.mkdir(exist_ok=True)
-    with logs.open("ab") as file:
+    with logs.open("a", encoding="utf-8") as file:
         file.write(done.stderr)
-    assert done.returncode == 0, (arguments, done.stdout, done.stderr)
-    return done.stdout.decode()
+    assert done.status == 0, (arguments, done.stdout, done.stderr)
+    return done.stdout
 
 
 def work(database: Database, folder: Path) -> None:

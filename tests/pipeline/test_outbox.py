@@ -14,6 +14,7 @@ from pipeline.mention import Decision, Routed, Tags
 from pipeline.outbox import Dispatcher
 from pipeline.ports import Delivery
 from pipeline.store import Store
+from tests.fixtures.postgres import store_in
 from tests.fixtures.shapes import mention
 
 
@@ -38,8 +39,7 @@ class Listed:
 
 @pytest.fixture
 def store(tmp_path: Path, clock: ManualClock) -> Iterator[Store]:
-    made = Store(f"sqlite:///{tmp_path / 'store.db'}", clock)
-    made.upgrade()
+    made = store_in(tmp_path, clock)
     yield made
     made.close()
 

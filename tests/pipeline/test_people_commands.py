@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from desk.accounts import Accounts, WrongCredentials
-from pipeline.cli import app
 from pipeline.clock import SystemClock
-from pipeline.commands import people
-from pipeline.commands.common import stdout
-from pipeline.errors import HarkenError
 from pipeline.store.database import Database
+from tests.pipeline.test_commands import Shell
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of people who do not exist
 
 
-class Shell:
-    """Runs harken in this process and in a directory of its own, and looks into its store."""
+class Office(Shell):
+    """A shell on a wide terminal, with a look into its store."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        (directory / "config.yaml").write_text('{"brands": {"acme": {"terms": ["acme"]}}}', encoding="utf-8")
-
-    def run(self, *arguments: str, status: int = 0, typed: str = "") -> str:
-        done = CliRunner().invoke(app, arguments, input=typed)
-        if isinstance(done.exception, HarkenError):
-            assert status == 2
-            return done.output + str(done.exception)
-        assert done.exit_code == status, done.output
-        return done.output
-
-    def json(self, *arguments: str, **options: Any) -> Any:
-        return json.loads(self.run(*arguments, "--json", **options))
+    @property
+    def environment(self) -> dict[str, str]:
+        return super().environment | {"COLUMNS": "200"}
 
     @property
     def file(self) -> Path:
@@ -50,16 +31,11 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HARKEN_CONFIG", raising=False)
-    # It is for the whole process, and this one is not the command's alone.
-    monkeypatch.setattr(people, "configure", lambda _: None)
-    monkeypatch.setattr(stdout, "_width", 200)
-    return Shell(tmp_path)
+def shell(tmp_path: Path) -> Office:
+    return Office(tmp_path)
 
 
-def test_an_account_is_made_with_an_invitation_that_is_shown_once(shell: Shell) -> None:
+def test_an_account_is_made_with_an_invitation_that_is_shown_once(shell: Office) -> None:
     assert "Nobody has an account" in shell.run("users", "list")
     said = shell.run("users", "add", "Ana", "--role", "lead", "--role", "agent", "--email", "ana@example.org")
     invitation = said.split()[-1]
@@ -74,7 +50,7 @@ def test_an_account_is_made_with_an_invitation_that_is_shown_once(shell: Shell) 
     accounts._db.close()
 
 
-def test_a_password_may_be_piped_in_and_is_never_repeated(shell: Shell) -> None:
+def test_a_password_may_be_piped_in_and_is_never_repeated(shell: Office) -> None:
     add = ("users", "add", "ana", "--role", "admin", "--password-stdin")
     said = shell.run(*add, typed="anaana-anaana-1\n", status=2)
     assert "more than the name" in said
@@ -95,7 +71,7 @@ def test_a_password_may_be_piped_in_and_is_never_repeated(shell: Shell) -> None:
     accounts._db.close()
 
 
-def test_a_token_is_shown_once_and_ends_when_revoked(shell: Shell) -> None:
+def test_a_token_is_shown_once_and_ends_when_revoked(shell: Office) -> None:
     shell.run("users", "add", "crm", "--role", "lead")
     add = ("tokens", "add", "crm", "--scope", "cases.read", "--expires", "90d", "--label", "nightly\x1b[31m export")
     secret = shell.run(*add).split()[-1]
@@ -114,7 +90,7 @@ def test_a_token_is_shown_once_and_ends_when_revoked(shell: Shell) -> None:
     accounts._db.close()
 
 
-def test_a_slip_is_named_with_its_remedy(shell: Shell) -> None:
+def test_a_slip_is_named_with_its_remedy(shell: Office) -> None:
     assert "there are agent" in shell.run("users", "add", "ana", "--role", "boss", status=2)
     assert "2 to 64 characters" in shell.run("users", "add", "a b", "--role", "agent", status=2)
     assert "harken users list" in shell.run("users", "disable", "nobody", status=2)
@@ -126,7 +102,7 @@ def test_a_slip_is_named_with_its_remedy(shell: Shell) -> None:
     assert "not a head" in shell.run("audit", "verify", "--head", "latest", status=2)
 
 
-def test_the_log_says_who_did_what_and_that_it_was_altered(shell: Shell) -> None:
+def test_the_log_says_who_did_what_and_that_it_was_altered(shell: Office) -> None:
     shell.run("users", "add", "ana", "--role", "agent")
     shell.run("users", "disable", "ana")
     entries = shell.json("audit", "list")
@@ -144,10 +120,8 @@ def test_the_log_says_who_did_what_and_that_it_was_altered(shell: Shell) -> None
     assert shell.json("audit", "verify", status=1)["broken"] == 1
 
 
-def test_from_a_shell_a_refusal_is_one_line_and_a_status(shell: Shell) -> None:
-    command = [sys.executable, "-m", "pipeline.cli", "users", "add", "ana", "--role", "admin", "--password-stdin"]
-    done = subprocess.run(command, cwd=shell.directory, input="short\n", capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.splitlines()[-1].endswith("users add: a password has at least 12 characters")
-    assert "Traceback" not in done.stderr
+def test_from_a_process_a_refusal_is_one_line_and_a_status(shell: Office) -> None:
+    add = ("users", "add", "ana", "--role", "admin", "--password-stdin")
+    said = shell.process(*add, status=2, typed="short\n").splitlines()
+    assert said[-1].endswith("users add: a password has at least 12 characters")
+    assert len(said) == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -142,10 +141,7 @@ def test_the_desk_has_its_own_process_where_there_are_cases() -> None:
 def test_agents_calendars_and_clocks_from_a_terminal(tmp_path: Path) -> None:
     shell = Shell(tmp_path, desk=CARE)
     shell.run("ingest", shell.write("said.jsonl", line("1", "acme lost my parcel, awful")), "--source", "t")
-    subprocess.run(
-        shell.command("users", "add", "ana", "--role", "agent"),
-        cwd=tmp_path, check=True, capture_output=True, env=shell.environment,
-    )  # fmt: skip
+    shell.run("users", "add", "ana", "--role", "agent")
     shell.run("agents", "set", "ana", "--queues", "service", "--languages", "de,en", "--capacity", "5", "--team", "day")
     [ana] = shell.json("agents", "list")
     assert (ana["name"], ana["queues"], ana["languages"], ana["capacity"]) == ("ana", ["service"], ["de", "en"], 5)

@@ -16,8 +16,8 @@ from pipeline.errors import BrokenStage, BusUnavailable, DeadLetterLimit, StoreU
 from pipeline.mention import Enriched, Mention, Tags
 from pipeline.ports import Record, Topic
 from pipeline.roles import EnrichHandler
-from pipeline.store import Store
 from pipeline.worker import Handler, Outcome, Output, Worker
+from tests.fixtures.postgres import store_in
 from tests.fixtures.shapes import mention
 
 
@@ -28,8 +28,7 @@ class Bench:
         self.clock = ManualClock()
         self.bus = EmbeddedBus(BusConfig(path=path / "bus.db"), SystemClock())
         self.bus.apply([Topic("in", 2, 24), Topic("out", 2, 24)])
-        self.store = Store(f"sqlite:///{path / 'store.db'}", self.clock)
-        self.store.upgrade()
+        self.store = store_in(path, self.clock)
 
     def say(self, *mentions: Mention) -> None:
         self.put([(one.thread.encode(), encode(one)) for one in mentions])

@@ -8,6 +8,7 @@ from pipeline.clock import ManualClock
 from pipeline.errors import BrokenStage
 from pipeline.mention import Metrics, Removal, Tags
 from pipeline.store import Store, Withdrawn
+from tests.fixtures.postgres import store_in
 from tests.store.samples import NOON, dispatches, filtered, ids, letter, minutes, removal, routed, send_all, taken
 
 
@@ -106,8 +107,7 @@ def test_a_removal_leaves_nothing_but_that_it_happened(store: Store) -> None:
 
 
 def test_removed_text_is_gone_from_the_files_of_sqlite(tmp_path: Path, clock: ManualClock) -> None:
-    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
-    store.upgrade()
+    store = store_in(tmp_path, clock)
     store.deliver([routed("test:1", text="SECRET" * 50)], sinks=["file"])
     assert any(b"SECRET" in path.read_bytes() for path in tmp_path.iterdir())
     store.deliver([], [removal("test:1")])
