@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -222,7 +221,6 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = _parsed(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        self._pen = threading.Lock()
         options: dict[str, Any] = (
             {"connect_args": {"timeout": BUSY_SECONDS}} if self.is_sqlite else _postgres_options(self._url)
         )
@@ -245,7 +243,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction that commits at the end of the block, or leaves no trace."""
-        with self._turn(), self._connected() as connection, connection.begin():
+        with self._connected() as connection, connection.begin():
             yield Transaction(connection)
 
     @contextmanager
@@ -271,20 +269,6 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """On SQLite this process's threads wait for each other here, where they are woken: one that finds the file
-        locked looks again after up to a tenth of a second, and may find it locked every time."""
-        if not self.is_sqlite:
-            yield
-            return
-        if not self._pen.acquire(timeout=BUSY_SECONDS):
-            raise StoreUnavailable("the store is busy: other writers are before us")
-        try:
-            yield
-        finally:
-            self._pen.release()
 
     @contextmanager
     def _connected(self, reading: bool = False) -> Iterator[Connection]:
