@@ -13,7 +13,10 @@ import typer
 from rich.console import Console
 
 from benchmarks import enrich, growth, loop, machine, results, roles, texts, vader
+from benchmarks.desk import measure as desk
 from benchmarks.measures import Bench
+from benchmarks.spikes import evaluate as spikes
+from benchmarks.spikes import load as spikes_load
 from pipeline.errors import HarkenError
 
 Measure = Callable[[Bench], Iterator[results.Row]]
@@ -25,6 +28,9 @@ MEASURES: dict[str, Measure] = {
     "end-to-end": roles.end_to_end,
     "latency": roles.latency,
     "growth": growth.measure,
+    "desk": desk.measure,
+    "spikes": spikes.measure,
+    "spikes-load": spikes_load.measure,
 }
 
 WITH_RIVALS = {"loops", "end-to-end"}

@@ -20,6 +20,8 @@ Action = Literal[
     "customers.link",  # say that two accounts are one person
     "customers.export",  # everything held on someone
     "customers.erase",  # remove someone everywhere
+    "incidents.read",  # firestorms: what they are about, who drives them, how they grow
+    "incidents.work",  # acknowledge, note, statement, calm, close, reopen, and let their cases follow one
     "figures.read",
     "corrections.export",  # the training data that wrong routes leave behind
     "macros.write",
@@ -39,10 +41,12 @@ _ANSWERS: frozenset[Action] = _DRAFTS | {"cases.take_over", "replies.send", "cus
 
 PERMISSIONS: dict[Role, frozenset[Action]] = {
     "draft_only": _DRAFTS,
-    "agent": _ANSWERS,
-    "marketer": _ANSWERS | {"figures.read"},
+    "agent": _ANSWERS | {"incidents.read"},
+    "marketer": _ANSWERS | {"incidents.read", "incidents.work", "figures.read"},
     "lead": _ANSWERS
     | {
+        "incidents.read",
+        "incidents.work",
         "cases.assign",
         "drafts.approve",
         "figures.read",
@@ -50,7 +54,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
         "macros.write",
         "calendars.write",
     },
-    "operator": frozenset({"system.read", "system.manage", "figures.read"}),
+    "operator": frozenset({"system.read", "system.manage", "figures.read", "incidents.read"}),
     # An admin cares for people's accounts and rights; whoever also answers customers is an agent or a lead as well.
     "admin": frozenset(
         {
@@ -59,6 +63,7 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
             "customers.read",
             "customers.export",
             "customers.erase",
+            "incidents.read",
             "macros.write",
             "calendars.write",
             "system.read",

@@ -23,7 +23,7 @@ COMMANDS = {
     ),
     "ledger": (
         "look.ledger",
-        "Show, per source and overall, that taken in = queued + filtered + dead + removed + in flight, and how we know.",
+        "Show, by source and overall, that taken in = queued + filtered + dead + removed + in flight, and how we know.",
     ),
     "status": (
         "look.status",
@@ -48,7 +48,7 @@ COMMANDS = {
     "erase": ("privacy.erase", "Remove a person everywhere, and prove it: exit status 1 when a trace of them is left."),
     "retention": (
         "privacy.retention",
-        "Remove now what is past its period (`retention` in the configuration), and say how much of each kind that was.",
+        "Remove now what is past its period (`retention` in the configuration), and say how much of each kind it was.",
     ),
     "check": (
         "setup.check",
@@ -60,11 +60,15 @@ COMMANDS = {
     ),
     "queue": ("queue.app", "The queues."),
     "case": ("case.app", "Cases: what one author says in one conversation, with one owner."),
+    "draft": ("answers.app", "Answers: list, show, edit, submit, approve, reject, discard, send."),
+    "macros": ("answers.show_macros", "List the macros, or those that fit a case."),
+    "corrections": ("corrections.app", "What was routed wrong: confusion, export."),
     "calendar": ("clocks.calendar", "Calendars: check, show."),
     "agents": ("agents.app", "Who works on the desk: list, set."),
     "route": ("route.app", "Routing rules: test them, and see what they would move."),
     "dead": ("dead.app", "Dead letters: list, show, retry, discard."),
     "topics": ("setup.topics", "The topics on the bus."),
+    "spikes": ("spikes.app", "Firestorms: find them, work on them, look back."),
     "customer": ("customers.app", "Customers: show, link, unlink, import."),
     "users": ("people.users", "Accounts: add, list, roles, password, invite, disable, enable."),
     "tokens": ("people.tokens", "API tokens: add, list, revoke."),
@@ -82,7 +86,7 @@ class Commands(typer.core.TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is called, in place of its line."""
-        name, line, rest = super().resolve_command(ctx, args)
+        name, _, rest = super().resolve_command(ctx, args)
         return name, name and loaded(name), rest
 
 

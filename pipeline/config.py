@@ -135,6 +135,26 @@ class DeskSettings(Settings):
     crm: CrmSettings | None = None
 
 
+class AlertSettings(Settings):
+    """Whom to tell of incidents, and when not to: `targets` by name, `playbooks` a file (without one, those that come
+    with harken), `quiet_hours` when only what cannot wait goes out."""
+
+    playbooks: Path | None = None
+    targets: dict[str, Any] = {}
+    quiet_hours: dict[str, Any] | None = None
+
+
+class SpikeSettings(Settings):
+    """How firestorms are watched for. `keep_hours`: how long what was counted of each mention is kept, so that copies
+    are known and distinct authors can be counted; `history_days`: how long buckets of five minutes and detections
+    are."""
+
+    enabled: bool = True
+    sensitivity: Literal["low", "normal", "high"] = "normal"
+    keep_hours: float = Field(48, ge=36)
+    history_days: float = Field(90, ge=7)
+
+
 class OidcSettings(Settings):
     """Sign-in through an OpenID Connect provider; who is not an account yet by their e-mail address is refused."""
 
@@ -214,6 +234,8 @@ class File(Settings):
     sinks: dict[str, dict[str, Any]] = {}
     worker: WorkerSettings = WorkerSettings()
     desk: DeskSettings = DeskSettings()
+    spikes: SpikeSettings = SpikeSettings()
+    alerts: AlertSettings = AlertSettings()
     retention: RetentionSettings = RetentionSettings()
     serve: ServeSettings = ServeSettings()
     http: HttpSettings = HttpSettings()
@@ -260,6 +282,10 @@ class Config:
         """The same with another port for metrics and health."""
         http = self.file.http.model_copy(update={"port": port})
         return replace(self, file=self.file.model_copy(update={"http": http}))
+
+    def calling_nobody(self) -> Config:
+        """The same with nobody to be told of incidents."""
+        return replace(self, file=self.file.model_copy(update={"alerts": AlertSettings()}))
 
 
 def find() -> Path | None:

@@ -43,6 +43,11 @@ SENT = Counter("harken_sink_sent_total", "Deliveries a sink accepted", ["sink"])
 REFUSED = Counter("harken_sink_refused_total", "Deliveries a sink refused for good", ["sink"])
 SINK_PENDING = Gauge("harken_sink_pending", "Deliveries waiting in the outbox", ["sink"])
 
+COUNTED = Counter("harken_counted_total", "Mentions by what the counting made of them", ["outcome"])
+DETECTIONS = Counter("harken_detections_total", "Windows found to be out of the ordinary", ["kind", "severity"])
+ALERTS = Counter("harken_alerts_total", "Attempts to send an alert, by what came of them", ["target", "outcome"])
+SPIKE_SERIES = Gauge("harken_spike_series", "Series of which the last hour is in memory")
+
 OPEN_CASES = Gauge("harken_open_cases", "Open cases, by queue and standing", ["queue", "standing"])
 LATE_CASES = Gauge("harken_late_cases", "Open cases past the time their next answer was due", ["queue"])
 ALARMS = Counter("harken_service_level_alarms_total", "Alarms of service levels told", ["kind", "clock", "queue"])

@@ -1,11 +1,12 @@
-"""What enrich, route and deliver do with a batch: decode, transform, encode. Removals pass through all of them, in
-order with the mentions they take back."""
+"""What enrich, route, deliver and spikes do with a batch: decode, transform, encode. Removals pass through all of them,
+in order with the mentions they take back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -13,8 +14,8 @@ import structlog
 from pipeline.codec import decode, encode
 from pipeline.errors import BadRecord
 from pipeline.mention import Decision, Enriched, Mention, Removal, Routed, Tags
-from pipeline.metrics import DECISIONS, PURGED_SECONDS, QUEUED_SECONDS
-from pipeline.ports import Bus, Clock, Record
+from pipeline.metrics import COUNTED, DECISIONS, DETECTIONS, PURGED_SECONDS, QUEUED_SECONDS, SPIKE_SERIES
+from pipeline.ports import Bus, Clock, Lag, Record
 from pipeline.store import DeadLetter, Store
 from pipeline.store.deliveries import Also
 from pipeline.worker import Outcome
@@ -87,6 +88,77 @@ class RouteHandler:
             outcome.publish.append((record.key, encode(routed)))
             DECISIONS.labels(decision.queue or "filtered", decision.rule).inc()
         return outcome
+
+
+class Heard(Protocol):
+    """What the counting made of a batch."""
+
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """Mentions by what became of them."""
+        ...
+
+    @property
+    def detections(self) -> Sequence[tuple[str, str]]:
+        """Kind and severity of what was found to be out of the ordinary."""
+        ...
+
+    @property
+    def series(self) -> int:
+        """How many series are in memory."""
+        ...
+
+
+Count = Callable[[Sequence[tuple[int, Enriched]], Sequence[Removal], Collection[int]], Heard]
+"""Counts mentions, each with the number of its partition, then what was removed, in one transaction; told which
+partitions have records beyond these."""
+
+LAG_SECS = 0.5
+"""How old what is known of the other partitions may be."""
+
+
+class SpikesHandler:
+    """mentions.enriched to the counts in the store, and whatever is found to be out of the ordinary there."""
+
+    def __init__(self, count: Count, lag: Callable[[], Mapping[int, Lag]], clock: Clock) -> None:
+        self._count = count
+        self._lag = lag
+        self._clock = clock
+        self._ends: Mapping[int, int] = {}
+        self._done: dict[int, int] = {}
+        self._asked: float | None = None
+
+    def __call__(self, records: Sequence[Record]) -> Outcome:
+        """The outcome whose `settle` counts the batch. What cannot be read is route's to bury: it is on its topic."""
+        outcome = Outcome()
+        found = _decoded(records, (Enriched, Removal), "spikes", outcome, self._clock)
+        outcome.dead.clear()
+        mentions = [(record.partition.number, item) for record, item in found if isinstance(item, Enriched)]
+        removals = [item for _, item in found if isinstance(item, Removal)]
+        ends = {record.partition.number: record.offset + 1 for record in records}
+        outcome.settle = lambda: noted(self._count(mentions, removals, self.lagging(ends)))
+        return outcome
+
+    def lagging(self, ends: Mapping[int, int] = MappingProxyType({})) -> set[int]:
+        """The partitions that have records which nobody has counted yet, where those before `ends` are being
+        counted."""
+        now = self._clock.monotonic()
+        if self._asked is None or now - self._asked >= LAG_SECS:
+            lags = self._lag()
+            self._asked = now
+            self._ends = {number: lag.end for number, lag in lags.items()}
+            self._done = {number: lag.committed for number, lag in lags.items()}
+        self._done |= ends
+        return {number for number, end in self._ends.items() if end > self._done.get(number, 0)}
+
+
+def noted(heard: Heard) -> None:
+    """Count what came of it."""
+    for outcome, number in heard.outcomes.items():
+        COUNTED.labels(outcome).inc(number)
+    for kind, severity in heard.detections:
+        DETECTIONS.labels(kind, severity).inc()
+    SPIKE_SERIES.set(heard.series)
 
 
 class DeliverHandler:

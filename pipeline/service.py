@@ -18,8 +18,8 @@ from pipeline.errors import HarkenError, SourceRefused, Stop, Unavailable
 from pipeline.http import serving
 from pipeline.metrics import LAG
 from pipeline.patience import Interrupted, patiently
-from pipeline.timers import desk_loops, store_loops
-from pipeline.wiring import WORKERS, Parts
+from pipeline.timers import desk_loops, spike_loops, store_loops
+from pipeline.wiring import LOOPS, Parts
 from pipeline.worker import Beat
 
 log = structlog.get_logger(__name__)
@@ -68,8 +68,11 @@ class Service:
         patiently(self._clock, "store", self.parts.store.upgrade)
         patiently(self._clock, "bus", lambda: self.parts.bus.apply(self.parts.topics))
         for role in self._roles:
-            if role in WORKERS:
+            if role in LOOPS:
                 self._start_worker(role)
+            if role == "spikes":
+                for loop in spike_loops(self.parts):
+                    self._spawn(loop.name, loop.run)
             if role == "deliver":
                 for loop in store_loops(self.parts):
                     self._spawn(loop.name, loop.run)
@@ -155,7 +158,7 @@ class Service:
     def _watch_lag(self) -> None:
         while not self._clock.wait(LAG_SECS):
             try:
-                for role, records in self.parts.lag([role for role in WORKERS if role in self._roles]):
+                for role, records in self.parts.lag([role for role in LOOPS if role in self._roles]):
                     LAG.labels(role).set(records)
             except Unavailable as error:
                 log.debug("lag unknown", reason=str(error))

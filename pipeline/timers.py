@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
 import structlog
 
-from pipeline.metrics import ALARMS, ANSWERS, ANSWERS_WAITING, FEED_SECONDS, LATE_CASES, OPEN_CASES
+from pipeline.metrics import ALARMS, ALERTS, ANSWERS, ANSWERS_WAITING, FEED_SECONDS, LATE_CASES, OPEN_CASES
 from pipeline.patience import patiently
 from pipeline.ports import Clock
+from pipeline.roles import noted
 from pipeline.wiring import Parts
 
 log = structlog.get_logger(__name__)
@@ -76,6 +78,42 @@ def store_loops(parts: Parts) -> list[Loop]:
         return not retention.through and not parts.clock.wait(0.2)
 
     return _loops(parts, [Timer("retention", 600.0, expire)])
+
+
+def spike_loops(parts: Parts) -> list[Loop]:
+    """Everything the role spikes looks after besides its topic. All of it may run in several processes."""
+    upkeep = parts.upkeep()
+    handler, listener, incidents = parts.spikes_handler, parts.listener, parts.incidents
+
+    def calm() -> None:
+        incidents.tick(parts.clock.now(), listener.edges())
+
+    timers = [
+        Timer("spikes-held-back", 5.0, lambda: noted(listener.go_on(handler.lagging()))),
+        Timer("silence", 300.0, lambda: None if handler.lagging() else noted(listener.silence())),
+        Timer("hours", 30.0, upkeep.roll_up),
+        Timer("counts", 600.0, upkeep.expire),
+        Timer("calm", 30.0, calm),
+    ]
+    if not parts.alert_targets:
+        return _loops(parts, [*timers, Timer("gather", 5.0, lambda: bool(incidents.gather()) and None)])
+    follower, alerts = parts.follower(), parts.alerts
+    sender = parts.alert_sender(lambda target, fate: ALERTS.labels(target, fate).inc())
+
+    def gather() -> None:
+        incidents.gather()
+        follower.step()  # what it is about is told, so what it is made of comes first
+
+    def prune() -> bool:
+        days = timedelta(days=parts.config.file.spikes.history_days)
+        return bool(alerts.prune(parts.clock.now() - days))
+
+    timers += [
+        Timer("gather", 5.0, gather),
+        Timer("escalation", 5.0, lambda: bool(alerts.escalate()) and None),
+        Timer("old-alerts", 3600.0, prune),
+    ]
+    return _loops(parts, timers) + [Loop(f"alert-{name}", partial(sender.run, name)) for name in parts.alert_targets]
 
 
 def _loops(parts: Parts, timers: Sequence[Timer]) -> list[Loop]:

@@ -24,15 +24,16 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline.bus": CORE | {"pipeline.bus", "pipeline.clock"},
     "pipeline.store": CORE | {"pipeline.codec", "pipeline.store"},
     "pipeline.ledger": CORE | {"pipeline.store"},
-    "pipeline.wiring": {"pipeline", "routing", "enrich", "desk", "console"},
-    "pipeline.commands": {"pipeline", "routing", "desk", "console"},
+    "pipeline.wiring": {"pipeline", "routing", "enrich", "desk", "spikes", "console"},
+    "pipeline.commands": {"pipeline", "routing", "desk", "spikes", "console"},
     "pipeline.cli": {"pipeline"},
     "pipeline": {"pipeline"},
     "connectors": CORE | {"connectors._"},
     "enrich": CORE | {"enrich._"},
     "routing": CORE | {"routing"},
     "sinks": CORE | {"sinks._"},
-    "console": CORE | {"pipeline.clock", "pipeline.store", "desk", "console"},
+    "console": CORE | {"pipeline.clock", "pipeline.store", "desk", "spikes", "console"},
+    "spikes": CORE | {"pipeline.codec", "pipeline.clock", "pipeline.store", "desk", "spikes"},
     "desk": CORE | {"pipeline.codec", "pipeline.store", "pipeline.clock", "desk"},
 }
 
@@ -41,7 +42,7 @@ NAMES_ADAPTERS = {"pipeline.wiring", "pipeline.registry"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    for room in ("pipeline", "connectors", "enrich", "routing", "sinks", "desk", "console"):
+    for room in ("pipeline", "connectors", "enrich", "routing", "sinks", "desk", "spikes", "console"):
         for path in sorted((ROOT / room).rglob("*.py")):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
             yield name, path

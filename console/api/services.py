@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from desk.keeper import Keeper
     from desk.links import Links
     from desk.presence import Agents
+    from spikes.incidents import Incidents
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Services:
     keeper: Keeper
     figures: Figures
     links: Links
+    incidents: Incidents
     public_url: str = ""
     provider: Provider | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from console.api import agents, audit, cases, corrections, customers, drafts, figures, macros, queues
+from console.api import agents, audit, cases, corrections, customers, drafts, figures, incidents, macros, queues
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
@@ -13,6 +13,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     macros.router,
     customers.router,
     figures.router,
+    incidents.router,
     corrections.router,
     agents.router,
     audit.router,

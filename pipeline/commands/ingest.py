@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from pipeline import registry
 from pipeline.clock import SystemClock
-from pipeline.commands.common import settings, show_json, stderr, stdout
+from pipeline.commands.common import safe, settings, show_json, stderr, stdout
 from pipeline.config import validated
 from pipeline.errors import ConfigError, HarkenError, Problem, Stop
 from pipeline.ledger import Ledger
@@ -21,7 +22,7 @@ from pipeline.logs import configure
 from pipeline.patience import Interrupted, patiently
 from pipeline.ports import Context, Rejection
 from pipeline.service import Service, stop_on_signals
-from pipeline.wiring import WORKERS
+from pipeline.wiring import LOOPS, WORKERS, Parts
 
 SINK_PATIENCE_SECS = 30.0
 """How long completion waits for sinks: one that is down keeps its rows in the outbox for `harken run deliver`."""
@@ -40,9 +41,9 @@ def ingest(
 ) -> None:
     """Take a file through collecting, enriching, routing and delivering, wait until all of it arrived, then exit.
 
-    Ingesting the same file again changes nothing.
+    Where firestorms are watched for, it says which ones it found. Ingesting the same file again changes nothing.
     """
-    config = settings(context).config
+    config = settings(context).config.calling_nobody()  # a file is no news
     configure(config.file.log, quiet=True)
     given = {"path": str(file), "anchor": anchor, "map": _mapping(map or [])}
     given |= {key: value for key, value in (("source", source), ("brand", brand)) if value is not None}
@@ -51,12 +52,13 @@ def ingest(
     clock = SystemClock()
     stop_on_signals(clock)
     name = source or file.stem
-    service = Service(config, WORKERS, clock)
-    started = time.monotonic()
+    service = Service(config, LOOPS if config.file.spikes.enabled else WORKERS, clock)
+    started, since = time.monotonic(), clock.now()
     try:
         service.start()
         connector = module.Connector(replay, Context(name, config.brands, clock))
         result = _complete(service, connector, name, clock, quiet=as_json)
+        result["incidents"] = _incidents(service.parts, since) if config.file.spikes.enabled else []
     except Interrupted as error:
         raise service.fatal or Stop("interrupted; start it again to complete, nothing is taken in twice") from error
     finally:
@@ -71,6 +73,14 @@ def ingest(
                 **result, verdict="balanced" if result["balanced"] else "NOT balanced"
             )
         )
+        for incident in result["incidents"]:
+            stdout.print(
+                "[bold]{severity} {kind}[/bold] around {brand} since {onset}: {posts} posts by {authors} people; "
+                "harken spikes show {id}".format(
+                    **{key: safe(str(it)) for key, it in incident.items()} | {"onset": _when(incident["onset"])}
+                ),
+                highlight=False,
+            )
     if not result["balanced"]:
         raise HarkenError("the ledger does not balance; see: harken ledger")
 
@@ -93,7 +103,8 @@ def _complete(service: Service, connector: Any, name: str, clock: SystemClock, *
                 service.stop_if_asked()
         bar.update(reading, total=intake.read)
         arriving = bar.add_task("arriving", total=None)
-        while waiting := sum(records for _, records in patiently(clock, "bus", parts.lag)):
+        roles = LOOPS if parts.config.file.spikes.enabled else WORKERS
+        while waiting := sum(records for _, records in patiently(clock, "bus", partial(parts.lag, roles))):
             bar.update(arriving, description=f"{waiting} records on their way")
             service.stop_if_asked()
             clock.wait(0.1)
@@ -111,6 +122,37 @@ def _wait_for_sinks(service: Service, clock: SystemClock) -> None:
                 break
             service.stop_if_asked()
             clock.wait(0.1)
+
+
+def _incidents(parts: Parts, since: datetime) -> list[dict[str, Any]]:
+    """What was seen that is out of the ordinary, once all that was held back is judged and all its mentions are
+    gathered."""
+    from spikes.incident_records import IncidentFilter
+
+    parts.listener.go_on()
+    while parts.incidents.gather():
+        pass
+    page = parts.incidents.incidents(IncidentFilter(live=True))
+    found = []
+    for incident in page.incidents:
+        if incident.work.opened_at is not None and incident.work.opened_at >= since:
+            posts, authors = parts.incidents.size(incident.id)
+            found.append(
+                {
+                    "id": incident.id,
+                    "severity": str(incident.severity),
+                    "kind": str(incident.kind),
+                    "brand": incident.brand,
+                    "onset": incident.extent.onset.isoformat(),
+                    "posts": posts,
+                    "authors": authors,
+                }
+            )
+    return found
+
+
+def _when(onset: str) -> str:
+    return f"{datetime.fromisoformat(onset):%Y-%m-%d %H:%M} UTC"
 
 
 def _figures(ledger: Ledger, sources: set[str]) -> dict[str, Any]:

@@ -250,6 +250,20 @@ def _as_object(story: Story) -> dict[str, Any]:
     return told | {"letters": letters}
 
 
+def _show_incidents(made: Parts) -> None:
+    from spikes.incident_records import IncidentFilter
+
+    for it in made.incidents.incidents(IncidentFilter(live=True), limit=5).incidents:
+        posts, people = made.incidents.size(it.id)
+        kind = str(it.kind).replace("_", " ").capitalize()
+        seen = f"{posts:,} posts by {people:,} people" if posts else it.severity
+        stdout.print(
+            f"\n[bold]{kind}[/bold] around {safe(it.brand)} since {it.extent.onset:%H:%M} UTC "
+            f"({ago(it.extent.onset)}): {seen}, {str(it.state).replace('_', ' ')}; harken spikes show {it.id[:8]}",
+            highlight=False,
+        )
+
+
 def summary(context: typer.Context) -> None:
     """What came in, what each queue holds, who should answer what first and why, and whether the ledger balances."""
     with parts(context) as made:
@@ -264,6 +278,7 @@ def summary(context: typer.Context) -> None:
                 f"({urgent} urgent, {high} high, {normal} normal, {low} low); answer these first:"
             )
             stdout.print(listing(made.store.queue(queue.name, 5)))
+        _show_incidents(made)
     stdout.print(
         "\nharken queue list NAME shows a whole queue, harken explain ID the story of one mention, "
         "harken ledger and harken status the state of the pipeline."

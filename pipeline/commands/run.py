@@ -14,16 +14,10 @@ from pipeline.logs import configure
 from pipeline.registry import suggestion
 from pipeline.service import Service, stop_on_signals
 from pipeline.supervise import Child, Household, harken, leave_with_parent
-from pipeline.wiring import ROLES, WORKERS
+from pipeline.wiring import LOOPS, ROLES, WORKERS
 
 SECTIONS = {"collect": "sources", "enrich": "enrich", "deliver": "sinks", "desk": "sources"}
 """The part of the configuration whose adapters a role uses."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(run)
-    app.command()(up)
 
 
 def run(
@@ -48,6 +42,8 @@ def run(
         for name in source or ()
         if name not in sources
     ]
+    if "spikes" in roles and not config.file.spikes.enabled:
+        problems.append(Problem("spikes.enabled", "is off, so the role spikes has nothing to do", "set it to true"))
     if "desk" in roles and not config.file.desk.cases:
         problems.append(Problem("desk.cases", "is off, so the role desk has nothing to do", "set it to true"))
     if problems:
@@ -83,8 +79,9 @@ def up(context: typer.Context) -> None:
 
 
 def _places(file: File) -> list[tuple[str, int]]:
-    """Every process: its role, and its number within the role. The desk's only where there are cases."""
-    several = (*WORKERS, "desk") if file.desk.cases else WORKERS
+    """Every process: its role, and its number within the role. Those of the desk only where there are cases, those of
+    spikes where they are watched for."""
+    several = (*(LOOPS if file.spikes.enabled else WORKERS), *(("desk",) if file.desk.cases else ()))
     return [("collect", 1)] + [
         (role, number + 1) for role in several for number in range(file.worker.processes.get(role, 1))
     ]

@@ -208,6 +208,55 @@ HOLDINGS: dict[str, Holding] = {
         ("account",),
     ),
     "crm_loads": Holding("stays", "nothing to do"),
+    # -------------------------------------------------------------------- firestorms
+    "spike_brands": Holding("stays", "nothing to do", plain="brand"),
+    "spike_mentions": Holding(
+        "`spikes.keep_hours` before the newest of its brand",
+        "deleted; the numbers that it was counted in stay",
+        {"id": "the post's id", "author": "who said it", "facets": "the topics and intents found in it"},
+        "brand",
+        ("author",),
+    ),
+    "spike_buckets": Holding(
+        "hours and days stay, five minutes `spikes.history_days`", "nothing to do: numbers", plain="id series"
+    ),
+    "spike_states": Holding(
+        "`spikes.history_days` after the last of its series", "nothing to do: numbers", plain="id brand facet side body"
+    ),
+    "spike_detections": Holding(
+        "`spikes.history_days`", "nothing to do: numbers", plain="id brand facet side kind severity body"
+    ),
+    "spike_partitions": Holding("stays", "nothing to do", plain="partition"),
+    "incidents": Holding("stays", "nothing to do", plain="id strand brand kind state part_of body"),
+    "incident_strands": Holding("stays", "nothing to do", plain="strand"),
+    "incident_detections": Holding("stays", "nothing to do", plain="id incident facet value body"),
+    "incident_events": Holding(
+        "stays with the incident",
+        "what names them is struck out",
+        {"text": "what our people wrote: notes, reasons, statements"},
+        "incident kind actor body",
+        words=("text",),
+    ),
+    "incident_mentions": Holding(
+        "goes with its mention",
+        "deleted",
+        {"mention": "the post's id", "author": "who said it"},
+        "incident part",
+        ("author",),
+    ),
+    "alerts": Holding(
+        "30 days after the incident was closed",
+        "what names them is struck out",
+        {"title": "what is said, in short; may quote", "paragraph": "the same, at more length"},
+        "incident brand kind state change url playbook",
+        words=("title", "paragraph"),
+    ),
+    "alert_messages": Holding(
+        "30 days after the incident was closed",
+        "told, not changed: it is emptied once it is sent",
+        {"body": "the message while it is under way: what is said, in short; may quote"},
+        "id incident target state last_state said reason",
+    ),
     # ------------------------------------------------------------------- our people
     "agents": Holding(
         "stays with the account",

@@ -180,7 +180,10 @@ workers = Table(
 
 # The desk's tables are part of this metadata: whoever has one has them all.
 from pipeline.store import account_tables as account_tables  # noqa: E402 - they need `metadata`
+from pipeline.store import alert_tables as alert_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import answer_tables as answer_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import case_tables as case_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import fact_tables as fact_tables  # noqa: E402 - they need `metadata`
+from pipeline.store import incident_tables as incident_tables  # noqa: E402 - they need `metadata`
+from pipeline.store import spike_tables as spike_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import work_tables as work_tables  # noqa: E402 - they need `metadata`

@@ -52,6 +52,7 @@ class House:
             keeper=absent,
             figures=absent,
             links=absent,
+            incidents=absent,
         )
         self.services = replace(services, **changes)
         self.app: FastAPI = application(self.services)

@@ -16,7 +16,7 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 
 from desk.roles import ROLES
 from pipeline.clock import ManualClock
-from tests.console.work import Api, Work
+from tests.console.work import Api, Work, storm
 from tests.fixtures.postgres import store_in
 
 EXAMPLES = 6
@@ -31,6 +31,7 @@ DECIDED_LATER = {
     "/api/v1/cases/{id}/assign": "there may be no such user",
     "/api/v1/cases/{id}/ask": "either a queue or a user, that there are",
     "/api/v1/cases/{id}/snooze": "the time may be over",
+    "/api/v1/cases/{id}/priority": "it may have that priority",
     "/api/v1/cases/{id}/tag": "50 tags at most with those the case has",
     "/api/v1/cases/{id}/drafts": "there may be no such mention or macro",
     "/api/v1/drafts/check": "the mention may not be in the case",
@@ -42,6 +43,14 @@ DECIDED_LATER = {
     "/api/v1/customers/{id}/cases": "`after` is of another list",
     "/api/v1/customers/{id}/links": "the accounts may not be linked",
     "/api/v1/macros/{name}/fill": "the macro may not have that language",
+    "/api/v1/incidents": "`after` is of another list",
+    "/api/v1/incidents/{id}/acknowledge": "the version may be of the future",
+    "/api/v1/incidents/{id}/statement": "the version may be of the future",
+    "/api/v1/incidents/{id}/calm": "the version may be of the future",
+    "/api/v1/incidents/{id}/close": "the version may be of the future",
+    "/api/v1/incidents/{id}/reopen": "the version may be of the future",
+    "/api/v1/incidents/{id}/cases/follow": "the case may be none of the incident's",
+    "/api/v1/series": "the end may be before the start or too far away, the value of another facet",
     "/api/v1/figures": "the end may be before the start, the time zone unknown",
     "/api/v1/corrections": "`after` is of another list",
     "/api/v1/agents/{user}": "there may be no such queue",
@@ -81,6 +90,7 @@ def everything(busy: Work) -> Api:
         api.post(f"/cases/{case}/drafts", 201, text="We are sorry.")
     api.post(f"/cases/{cases[1]}/transfer", queue="service", reason="not ours", wrong_route=True)
     api.put(f"/agents/{api.user.id}", team="north")
+    storm(busy)
     return api
 
 
@@ -99,6 +109,7 @@ def document(busy: Work, everything: Api) -> Any:
         "customers": ["mastodon:a1", "mastodon:a2"],
         "macros": ["sorry"],
         "agents": [everything.user.id],
+        "incidents": [it["id"] for it in everything.get("/incidents")["items"]],
     }
 
     @schema.hook  # type: ignore[untyped-decorator]  # it is typed for no hook

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -21,6 +22,9 @@ from desk.users import User
 from pipeline.clock import ManualClock
 from pipeline.mention import Intent, Language, Sentiment, Tags
 from pipeline.store import Store
+from spikes.detection import Detection, Evidence, Key, Severity
+from spikes.detection import Kind as DetectionKind
+from spikes.incidents import Incidents
 from tests.console.build import House
 from tests.desk.build import Room
 
@@ -77,6 +81,7 @@ class Work(House):
             keeper=Keeper(database, clock, rules, feed),
             figures=Figures(database, clock),
             links=Links(database, clock),
+            incidents=Incidents(database, clock),
         )
 
     def says(self, id: str = "mastodon:1", **changes: Any) -> str:
@@ -88,6 +93,28 @@ class Work(House):
         """Somebody with these roles, calling."""
         user = self.person(name, *(roles or ("agent",)))
         return Api(self.client(user), user)
+
+
+def storm(work: Work, posts: int = 12) -> str:
+    """A firestorm of so many people, counted and gathered, each in a case; returns the incident's id."""
+    onset = work.clock.now() - timedelta(minutes=20)
+    for number in range(posts):
+        said_at = onset + timedelta(minutes=number)
+        work.says(f"x:storm{number}", author=f"angry{number}", created_at=said_at, text=f"acme left me there, {number}")
+    seen = Detection(
+        key=Key("acme"),
+        at=onset + timedelta(minutes=15),
+        onset=onset,
+        kind=DetectionKind.FIRESTORM,
+        severity=Severity.MAJOR,
+        score=0.95,
+        evidence=Evidence(minutes=15, mentions=posts, authors=posts, negative_authors=posts, negative=posts),
+    )
+    incidents = work.services.incidents
+    with work.services.database.write() as transaction:
+        id = incidents.detected(transaction, seen).id
+    incidents.gather()
+    return id
 
 
 class Api:

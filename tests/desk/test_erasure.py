@@ -299,7 +299,9 @@ def test_every_table_loses_their_rows_and_their_name_in_those_of_others(desk: De
         assert "zelda.example" not in text, found
         assert "k2zviolet" not in text, found
     for table in filled:
-        assert [found.table for found in desk.store.rows(table.name)] == [table.name], "somebody else's row is left"
+        # A row that belongs to nobody stays, without their name.
+        left = 1 if HOLDINGS[table.name].accounts or "case_id" in table.c else 2
+        assert len(list(desk.store.rows(table.name))) == left, "somebody else's row is left"
     struck = [found.row["evidence"] for found in desk.store.rows("links")]
     assert struck == ["tell @[erased] where the violet parcel is"]
 

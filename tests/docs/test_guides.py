@@ -14,7 +14,7 @@ from pipeline.cli import loaded
 from pipeline.config import load
 
 DOCS = Path(__file__).parents[2] / "docs"
-GUIDES = ("agents", "leads", "administration")
+GUIDES = ("agents", "leads", "administration", "firestorms")
 ROWS = [
     pytest.param(row, id=f"{name}: {row}")
     for name in GUIDES

@@ -1,0 +1,1 @@
+"""How well firestorms are noticed: detectors side by side."""

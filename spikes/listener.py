@@ -1,0 +1,133 @@
+"""What the role `spikes` does with a batch, and between batches: count, watch, all in one transaction."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, select
+
+from pipeline.mention import Enriched, Removal
+from pipeline.ports import Clock
+from pipeline.store.database import Database, Transaction
+from pipeline.store.part import Part
+from pipeline.store.spike_tables import spike_partitions
+from spikes.counting import minute_of, said, time_of
+from spikes.counts import Counts, Touched
+from spikes.detection import Detection
+from spikes.recent import LATENESS
+from spikes.watch import Watch
+
+TRIM = 50
+"""Batches after which the memory is looked through."""
+
+
+class Heard(Struct):
+    """What came of a batch; `series` are in memory."""
+
+    touched: Touched
+    found: list[Detection]
+    series: int
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """Mentions by what became of them."""
+        it = self.touched
+        return {name: getattr(it, name) for name in ("counted", "repeated", "late", "left_out", "taken_back")}
+
+    @property
+    def detections(self) -> list[tuple[str, str]]:
+        """Kind and severity of what was found."""
+        return [(it.kind.value, it.severity.value) for it in self.found]
+
+
+class Listener(Part):
+    """Counts and watches. May be shared among threads: one at a time is served.
+
+    Partitions are not read in step: after a stop, days of one may come before the first record of another. So windows
+    are judged only up to where every partition that has records left was heard; what a partition says next cannot be
+    older than that, save by its lateness."""
+
+    def __init__(self, database: Database, clock: Clock, counts: Counts, watch: Watch) -> None:
+        super().__init__(database, clock)
+        self._counts = counts
+        self._watch = watch
+        self._turn = threading.Lock()
+        self._batches = 0
+
+    def take(
+        self,
+        items: Sequence[tuple[int, Enriched]],
+        removals: Sequence[Removal],
+        lagging: Collection[int] = (),
+    ) -> Heard:
+        """Count a batch of (partition, mention). `lagging` are the partitions that have records beyond this batch."""
+        with self._transaction() as transaction:
+            upto = self._heard(transaction, items, lagging)
+            limit = None if upto is None else time_of(upto)
+            touched = self._counts.count(transaction, [item for _, item in items], removals, limit)
+            detections = self._watch.look(transaction, touched)
+        self._trim()
+        return Heard(touched, detections, self._counts.remembered)
+
+    def go_on(self, lagging: Collection[int] = ()) -> Heard:
+        """Judge what was held back for a partition that has come further since."""
+        with self._transaction() as transaction:
+            upto = self._heard(transaction, (), lagging)
+            limit = None if upto is None else time_of(upto)
+            found = self._watch.look(transaction, self._counts.advance(transaction, limit))
+        return Heard(Touched(), found, self._counts.remembered)
+
+    def silence(self) -> Heard:
+        """Judge whether brands of which nothing came of late have fallen silent; only while no partition lags."""
+        with self._transaction() as transaction:
+            until = self._clock.now() - timedelta(minutes=LATENESS)
+            resting = self._counts.resting(transaction, until - timedelta(minutes=LATENESS))
+            found = self._watch.listen(transaction, resting, minute_of(until))
+        return Heard(Touched(), found, self._counts.remembered)
+
+    def edges(self) -> dict[str, datetime]:
+        """How far each brand was heard, in event time."""
+        return self._counts.edges()
+
+    def _heard(
+        self, transaction: Transaction, items: Sequence[tuple[int, Enriched]], lagging: Collection[int]
+    ) -> int | None:
+        """Note how far each partition was heard; the minute up to which all that lag were, None where none does."""
+        now = self._clock.now()
+        edges: dict[str, int] = {}
+        for partition, item in items:
+            if (it := said(item, now)) is not None:
+                edges[str(partition)] = max(edges.get(str(partition), 0), it.minute)
+        rows = [{"partition": name, "edge": edges[name]} for name in sorted(edges)]
+        transaction.insert(spike_partitions, rows, "partition", update=["edge"], guard=_is_later)
+        if not lagging:
+            return None
+        known = {row.partition: row.edge for row in transaction.run(select(spike_partitions))}
+        return min(int(known.get(str(number), 0)) for number in lagging)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        with self._turn:
+            try:
+                with self._db.write() as transaction:
+                    yield transaction
+            except BaseException:
+                self._counts.lost()
+                self._watch.lost()
+                raise
+
+    def _trim(self) -> None:
+        self._batches += 1
+        if self._batches % TRIM == 0:
+            with self._turn:
+                self._watch.forget_all_but(self._counts.in_memory())
+
+
+def _is_later(new: Any) -> ColumnElement[bool]:
+    later: ColumnElement[bool] = new.edge > spike_partitions.c.edge
+    return later
