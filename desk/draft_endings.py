@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from msgspec.structs import replace
+from sqlalchemy import or_
+
 from desk import drafting, events
 from desk.case import Case
 from desk.dossier import Dossier
@@ -40,13 +43,16 @@ def settle_drafts(transaction: Transaction, dossiers: Sequence[Dossier]) -> None
     if not news:
         return
     cases = sorted({it.case.id for it in news})
+    gone = [it.event.mention for it in news if isinstance(it.event, events.MentionRemoved)]
     live = drafts.c.state.in_([state.value for state in _LIVE])
-    found = {draft.id: draft for draft in find_drafts(transaction, transaction.among(drafts.c.case_id, cases), live)}
+    concerned = or_(live, transaction.among(drafts.c.mention, gone)) if gone else live
+    of_these = transaction.among(drafts.c.case_id, cases)
+    found = {draft.id: draft for draft in find_drafts(transaction, of_these, concerned)}
     before = dict(found)
     for it in news:
         for draft in list(found.values()):
-            if draft.case == it.case.id and draft.state in _LIVE:
-                found[draft.id] = _after(it, draft)
+            if draft.case == it.case.id:
+                found[draft.id] = _after(it, draft) if draft.state in _LIVE else _afterwards(it, draft)
     put_drafts(transaction, [draft for id, draft in found.items() if draft is not before[id]])
 
 
@@ -63,6 +69,12 @@ def _after(it: _News, draft: Draft) -> Draft:
     if isinstance(event, events.AnsweredNatively):
         return drafting.answered(it.dossier, draft, at) if draft.state is DraftState.QUEUED else draft
     return _closed(it, draft, at)
+
+
+def _afterwards(it: _News, draft: Draft) -> Draft:
+    """Of a draft that had ended before what it answers was taken back, the words go too, unless they were sent."""
+    removed = isinstance(it.event, events.MentionRemoved) and it.event.mention == draft.mention
+    return replace(draft, text="") if removed and draft.state is not DraftState.SENT else draft
 
 
 def _closed(it: _News, draft: Draft, at: datetime) -> Draft:

@@ -247,7 +247,7 @@ def test_a_word_that_stands_by_itself_is_found_whatever_stands_around_it(word: s
 BY_HAND = {"mentions", "intake", "outbox", "removed", "tombstones", "dead_letters", "cases", "case_events", "audit"}
 """Tables that other tests here fill, through the code that writes them."""
 
-TOLD = {"cursors", "gaps"}
+TOLD = {"cursors", "gaps", "alert_messages"}
 """Tables of which an erasure tells, and which it leaves."""
 
 SAYING = "tell @zelda.example where the violet parcel is"

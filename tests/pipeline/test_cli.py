@@ -22,9 +22,11 @@ def modules() -> Iterator[str]:
 
 
 def functions_of(command: Any) -> Iterator[Any]:
-    """What the command, or each command of the group, calls."""
-    for one in getattr(command, "commands", {"": command}).values():
-        yield inspect.unwrap(one.callback)
+    """What the command calls, or each command of the group, and of the groups in it."""
+    for one in getattr(command, "commands", {}).values():
+        yield from functions_of(one)
+    if command.callback:
+        yield inspect.unwrap(command.callback)
 
 
 def is_command(function: Any) -> bool:
@@ -40,10 +42,12 @@ def test_help_lists_a_command_by_the_first_line_of_its_own_help(name: str) -> No
 
 def test_every_command_of_every_module_is_in_the_table() -> None:
     listed = {called for name in COMMANDS for called in functions_of(loaded(name))}
+    sources = [path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py")]
     for name in modules():
         for key, value in vars(import_module(f"pipeline.commands.{name}")).items():
             if inspect.isfunction(value) and not key.startswith("_") and is_command(value):
-                assert value in listed, f"{name}.{key} cannot be called"
+                helps = any(f"{name}.{key}(context" in source for source in sources)
+                assert value in listed or helps, f"{name}.{key} cannot be called"
 
 
 def test_help_imports_no_command() -> None:
