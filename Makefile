@@ -33,14 +33,14 @@ check: .venv/.developing ## lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: .venv/.developing ## every test that needs no server
-	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "not kafka and not postgres" \
+test: .venv/.developing ## every test that needs no server and is quick
+	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "not kafka and not postgres and not long" \
 		--numprocesses 2 --dist worksteal
 
-test-servers: .venv/.developing ## the same on Kafka and PostgreSQL, against other real servers, and when they are stopped
+test-servers: .venv/.developing ## the long ones; all on Kafka and PostgreSQL, against other real servers, and when these are stopped
 	@deploy/system-packages nginx:nginx npm:npm java:default-jre-headless mvn:maven
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python deploy/kafka/broker.py fetch; fi
-	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "kafka or postgres" --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "kafka or postgres or long" --numprocesses 2 --dist worksteal
 	$(BIN)/pytest tests/servers tests/faults
 
 # In an environment of their own: Quix Streams wants an older pydantic than harken.

@@ -13,6 +13,9 @@ import pytest
 from benchmarks import results, texts
 from benchmarks.results import Gate, Row
 
+pytestmark = pytest.mark.long
+
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -19,6 +19,9 @@ from pipeline.clock import ManualClock
 from tests.console.work import Api, Work, storm
 from tests.fixtures.postgres import store_in
 
+pytestmark = pytest.mark.long
+
+
 EXAMPLES = 6
 """Cases drawn for each operation, half of them with values that do not fit."""
 

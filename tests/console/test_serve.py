@@ -20,6 +20,8 @@ from pipeline.store import Store
 from tests.console.build import House
 from tests.desk.staff import PASSWORD
 
+pytestmark = pytest.mark.long
+
 
 class Served:
     """One `harken serve` on a free port, and a store to look into from here."""

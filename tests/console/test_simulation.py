@@ -18,6 +18,9 @@ from benchmarks.desk.office import Office
 from desk import events
 from tests.fixtures.postgres import PostgresServer
 
+pytestmark = pytest.mark.long
+
+
 PACE = 5.0
 
 E = TypeVar("E")

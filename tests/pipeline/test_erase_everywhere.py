@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from desk.audit import Audit, Event
@@ -27,6 +28,9 @@ from pipeline.store.tables import metadata
 from tests.fixtures.in_process import run_here
 from tests.pipeline.test_commands import Shell, line
 from tests.sinks.receiver import SECRET, Receiver, receiving
+
+pytestmark = pytest.mark.long
+
 
 ZELDA = {"id": "u-98761", "handle": "zelda_q", "name": "Zelda Quince", "url": "https://t.example/zelda_q"}
 AUTHOR = "t:u-98761"

@@ -12,6 +12,9 @@ import pytest
 from pipeline.commands.spike_chart import axis, chart, columns
 from tests.pipeline.test_commands import Shell, line
 
+pytestmark = pytest.mark.long
+
+
 PASSWORD = "a long enough phrase for tests\n"  # noqa: S105 - it guards nothing
 NOW = datetime.now(UTC).replace(microsecond=0)
 BEGAN = NOW - timedelta(minutes=40)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -19,6 +20,9 @@ from spikes.detection import Severity
 from spikes.sending import REPEATS, Sender
 from tests.fixtures.postgres import store_in
 from tests.spikes.storm import Desk, Paper
+
+pytestmark = pytest.mark.long
+
 
 OUTCOMES: dict[str, Outcome] = {
     "told": Told(),

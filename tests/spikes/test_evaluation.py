@@ -25,6 +25,9 @@ from spikes.counts import Counts
 from spikes.detection import Detection, Evidence, Key, Kind, Severity
 from spikes.watch import Watch
 
+pytestmark = pytest.mark.long
+
+
 ROOT = Path(__file__).resolve().parents[2]
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -15,6 +15,9 @@ from benchmarks.spikes.storms import CASTS, angry, storm
 from pipeline.codec import decode, encode
 from pipeline.mention import Kind
 
+pytestmark = pytest.mark.long
+
+
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 ONSET = datetime(2026, 1, 20, 14, 3, tzinfo=UTC)
 
