@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -10,8 +9,9 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Column, ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import Column, ColumnElement, Select, exists, func, select
 
+from desk import pages
 from desk.case import Case, Standing, fold
 from desk.case_records import CaseFilter, CasePage, Confusion, Correction, Family, Happening, Load, Order, Said
 from desk.events import decode as decode_event
@@ -20,18 +20,15 @@ from desk.shelf import read_case
 from pipeline.codec import decode
 from pipeline.mention import Routed
 from pipeline.store.case_tables import case_events, case_mentions, case_tags, cases, corrections
-from pipeline.store.columns import NEVER, utc
+from pipeline.store.columns import NEVER
 from pipeline.store.database import Transaction, beyond
 from pipeline.store.part import Part
 from pipeline.store.tables import mentions
 
-MOST = 500
-"""The most a page holds, whatever was asked for."""
-
 _urgency = (cases.c.standing, cases.c.priority, cases.c.due, cases.c.since, cases.c.id)
 _age = (cases.c.since, cases.c.id)
 _Rank = Annotated[int, msgspec.Meta(ge=0, le=9)]  # a word from outside may hold any number
-_places = {"urgency": tuple[_Rank, _Rank, datetime, datetime, str], "newest": tuple[datetime, str]}
+_places = {"urgency": tuple[_Rank, _Rank, datetime, datetime, str], "newest": pages.NEWEST}
 _places["oldest"] = _places["newest"]
 
 
@@ -66,7 +63,7 @@ class CaseQueries(Part):
             .join(mentions, mentions.c.id == case_mentions.c.mention, isouter=True)
             .where(case_mentions.c.case_id == id)
             .order_by(case_mentions.c.said_at, case_mentions.c.mention)
-            .limit(_bounded(limit))
+            .limit(pages.bounded(limit))
         )
         with self._db.read() as transaction:
             return [Said(row.mention, row.part, row.said_at, _routed(row.body)) for row in transaction.run(query)]
@@ -79,7 +76,7 @@ class CaseQueries(Part):
             select(mentions.c.body)
             .where(mentions.c.conversation.in_(ours), mentions.c.id.not_in(in_case))
             .order_by(mentions.c.created_at.desc(), mentions.c.id.desc())
-            .limit(_bounded(limit))
+            .limit(pages.bounded(limit))
         )
         with self._db.read() as transaction:
             bodies = transaction.run(query).scalars().all()
@@ -90,7 +87,7 @@ class CaseQueries(Part):
         query = select(case_events.c.seq, case_events.c.case_id, case_events.c.number, case_events.c.body)
         query = query.where(case_events.c.case_id == id, case_events.c.number > after)
         with self._db.read() as transaction:
-            rows = transaction.run(query.order_by(case_events.c.number).limit(_bounded(limit)))
+            rows = transaction.run(query.order_by(case_events.c.number).limit(pages.bounded(limit)))
             return [Happening(row.seq, row.case_id, row.number, decode_event(row.body)) for row in rows]
 
     def cases(
@@ -105,17 +102,21 @@ class CaseQueries(Part):
         wanted = wanted or CaseFilter()
         if order == "urgency" and wanted.queue is None and wanted.owner is None:
             raise Unfit("order", "by urgency only within one queue or of one owner")
-        limit = _bounded(limit)
+        limit = pages.bounded(limit)
         columns: Sequence[Column[Any]] = _urgency if order == "urgency" else _age
         query = select(cases.c.body, cases.c.due.label("answer_by"), *columns).where(*_conditions(wanted))
         if after is not None:
-            place = _place(after, order)
-            query = query.where(_before(place)) if order == "newest" else query.where(beyond(columns, place))
+            place = pages.place(after, _places[order], "a page in this order")
+            query = (
+                query.where(pages.older(cases.c.since, cases.c.id, place))
+                if order == "newest"
+                else query.where(beyond(columns, place))
+            )
         sorting = [column.desc() for column in columns] if order == "newest" else columns
         with self._db.read() as transaction:
             rows = transaction.run(query.order_by(*sorting).limit(limit + 1)).all()
         page = rows[:limit]
-        more = _word(tuple(page[-1])[2:]) if len(rows) > limit else None
+        more = pages.word(tuple(page[-1])[2:]) if len(rows) > limit else None
         return CasePage(tuple(_due(row.body, row.answer_by) for row in page), more)
 
     def family(self, id: str, after: str | None = None, limit: int = 100) -> Family:
@@ -230,28 +231,6 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
 
 def _following(lead: str) -> list[ColumnElement[bool]]:
     return [cases.c.lead == lead, cases.c.standing.in_([it.value for it in Standing])]  # as their index begins
-
-
-def _before(place: Sequence[Any]) -> ColumnElement[bool]:
-    """Whether a case comes after this place when the newest come first."""
-    since, id = place
-    return or_(cases.c.since < since, and_(cases.c.since == since, cases.c.id < id))
-
-
-def _bounded(limit: int) -> int:
-    return max(1, min(limit, MOST))
-
-
-def _word(place: tuple[Any, ...]) -> str:
-    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
-
-
-def _place(word: str, order: Order) -> tuple[Any, ...]:
-    try:
-        place = msgspec.json.decode(urlsafe_b64decode(word + "=" * (-len(word) % 4)), type=_places[order])
-    except (ValueError, msgspec.MsgspecError):
-        raise Unfit("after", "is not the `next` of a page in this order") from None
-    return tuple(utc(it) if isinstance(it, datetime) else it for it in cast("tuple[Any, ...]", place))
 
 
 def _open_in(queue: str) -> Select[Any]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 
-import msgspec
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, select
 
-from desk import eligibility, lengths, macros
+from desk import eligibility, lengths, macros, pages
 from desk.case import Case
 from desk.desk import Desk
 from desk.draft_records import Check, DraftPage, DraftView, Offer
@@ -27,17 +24,12 @@ from pipeline.ports import Clock
 from pipeline.store.account_tables import users
 from pipeline.store.answer_tables import drafts
 from pipeline.store.case_tables import case_mentions, cases
-from pipeline.store.columns import utc
 from pipeline.store.database import Database, Transaction
 from pipeline.store.part import Part
 from pipeline.store.tables import mentions
 
-MOST = 500
-"""The most a page holds, whatever was asked for."""
-
 _LOOKED_AT = OPEN | {DraftState.QUEUED}
 _newest = (drafts.c.created_at.desc(), drafts.c.id.desc())
-_place = msgspec.json.Decoder(tuple[datetime, str])
 
 
 class Asked(NamedTuple):
@@ -86,14 +78,14 @@ class DraftQueries(Part):
         if state is not None:
             query = query.where(drafts.c.state == state)
         if after is not None:
-            at, id = _read_word(after)
-            query = query.where(or_(drafts.c.created_at < at, and_(drafts.c.created_at == at, drafts.c.id < id)))
-        limit = max(1, min(limit, MOST))
+            place = pages.place(after, pages.NEWEST, "a page")
+            query = query.where(pages.older(drafts.c.created_at, drafts.c.id, place))
+        limit = pages.bounded(limit)
         with self._db.read() as transaction:
             rows = transaction.run(query.limit(limit + 1)).all()
             views = self._views(transaction, rows[:limit])
         last = views[-1] if len(rows) > limit else None
-        return DraftPage(tuple(views), _word(last) if last else None)
+        return DraftPage(tuple(views), pages.word((last.created_at, last.id)) if last else None)
 
     def check(self, case: str, text: str, *, mention: str | None = None, language: str | None = None) -> Check:
         """What this text looks like as an answer in this case, to `mention` or to what was said last. Raises
@@ -293,15 +285,3 @@ def _offer(suggestion: macros.Suggestion, values: Mapping[str, str | None]) -> O
 
 def _routed(body: bytes | None) -> Routed | None:
     return cast(Routed, decode(bytes(body))) if body else None
-
-
-def _word(view: DraftView) -> str:
-    return urlsafe_b64encode(msgspec.json.encode((view.created_at, view.id))).decode().rstrip("=")
-
-
-def _read_word(word: str) -> tuple[datetime, str]:
-    try:
-        at, id = _place.decode(urlsafe_b64decode(word + "=" * (-len(word) % 4)))
-    except (ValueError, msgspec.MsgspecError):
-        raise Unfit("after", "is not the `next` of a page") from None
-    return utc(at), id

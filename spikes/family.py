@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from desk.families import Followed, follow
+from desk.pages import MOST
 from desk.refusals import Unfit
 from pipeline.ports import Clock
 from pipeline.store.case_tables import case_mentions
@@ -18,7 +19,6 @@ from pipeline.store.database import Database
 from pipeline.store.incident_tables import incident_mentions
 from pipeline.store.tables import mentions
 from spikes.gathering import read_enriched
-from spikes.incident_queries import MOST
 from spikes.incidents import TEXT_CHARS, Incidents
 
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
 from typing import NamedTuple
 
-import msgspec
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import exists, func, select
 
-from desk.refusals import Unfit
+from desk import pages
 from pipeline.store.case_tables import case_mentions
-from pipeline.store.columns import NEVER, utc
+from pipeline.store.columns import NEVER
 from pipeline.store.incident_tables import incident_mentions, incidents
 from pipeline.store.part import Part
 from spikes.detection import Detection
 from spikes.incident_records import Happening, Incident, IncidentFilter, IncidentPage, State, extent, fold
 from spikes.incident_shelf import NoSuchIncident, detections_of, events_of, read_incident
-
-MOST = 500
-"""The most a page holds, whatever was asked for."""
-
-_place = msgspec.json.Decoder(tuple[datetime, str])
 
 
 class MemberCase(NamedTuple):
@@ -83,19 +75,19 @@ class IncidentQueries(Part):
         if not wanted.absorbed:
             query = query.where(incidents.c.part_of.is_(None))
         if after is not None:
-            onset, id = _read_place(after)
-            query = query.where(or_(incidents.c.onset < onset, and_(incidents.c.onset == onset, incidents.c.id < id)))
-        limit = max(1, min(limit, MOST))
+            place = pages.place(after, pages.NEWEST, "a page of incidents")
+            query = query.where(pages.older(incidents.c.onset, incidents.c.id, place))
+        limit = pages.bounded(limit)
         query = query.order_by(incidents.c.onset.desc(), incidents.c.id.desc()).limit(limit + 1)
         with self._db.read() as transaction:
             rows = transaction.run(query).all()
-        more = _word(rows[limit - 1].onset, rows[limit - 1].id) if len(rows) > limit else None
+        more = pages.word((rows[limit - 1].onset, rows[limit - 1].id)) if len(rows) > limit else None
         return IncidentPage(tuple(read_incident(row.body) for row in rows[:limit]), more)
 
     def timeline(self, id: str, after: int = 0, limit: int = 100) -> list[Happening]:
         """What happened to it after event number `after`, oldest first."""
         with self._db.read() as transaction:
-            found = events_of(transaction, id, after, max(1, min(limit, MOST)))
+            found = events_of(transaction, id, after, pages.bounded(limit))
         return [Happening(number, event) for number, event in found]
 
     def detections(self, id: str) -> list[Detection]:
@@ -116,7 +108,7 @@ class IncidentQueries(Part):
     def cases_of(self, id: str, after: str = "", limit: int = 100) -> MemberPage:
         """The cases that its mentions are in, by id: the family that one approved statement can answer. `after` is the
         `next` of the page before."""
-        limit = max(1, min(limit, MOST))
+        limit = pages.bounded(limit)
         query = (
             select(case_mentions.c.case_id, func.count().label("counted"))
             .join(incident_mentions, incident_mentions.c.mention == case_mentions.c.mention)
@@ -152,15 +144,3 @@ class IncidentQueries(Part):
 
 
 _counts = incident_mentions.c.part != "detached"
-
-
-def _word(onset: datetime, id: str) -> str:
-    return urlsafe_b64encode(msgspec.json.encode((onset, id))).decode().rstrip("=")
-
-
-def _read_place(word: str) -> tuple[datetime, str]:
-    try:
-        onset, id = _place.decode(urlsafe_b64decode(word + "=" * (-len(word) % 4)))
-    except (ValueError, msgspec.MsgspecError):
-        raise Unfit("after", "is not the `next` of a page of incidents") from None
-    return utc(onset), id
