@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from desk.accounts import Accounts
 from desk.presence import Agent
 from pipeline.commands.common import ago, parts, safe, show_json, stdout, table
 from pipeline.commands.people import me
@@ -25,7 +24,7 @@ def show_list(context: typer.Context, as_json: Annotated[bool, typer.Option("--j
     """List who is set up, what they are given, and whether they are there."""
     with parts(context) as made:
         agents = made.agents.all()
-        names = {user.actor: user.name for user in Accounts(made.database, made.clock).users(_PEOPLE)}
+        names = {user.actor: user.name for user in made.accounts.users(_PEOPLE)}
         there = {agent.user for agent in agents if made.agents.there(agent)}
     if as_json:
         show_json([_plain(agent, names, agent.user in there) for agent in agents])
@@ -66,7 +65,7 @@ def set_up(
 
 
 def _user(made: Parts, name: str) -> str:
-    account = Accounts(made.database, made.clock).user_named(name)
+    account = made.accounts.user_named(name)
     if account is None:
         raise ConfigError([Problem(name, "nobody has this name", "harken users list shows everybody")])
     return account.actor

@@ -11,9 +11,8 @@ from rich.text import Text
 
 from pipeline.commands.common import ago, parts, safe, show_json, stdout, table
 from pipeline.commands.fitting import fitted
-from pipeline.commands.working import As, AsJson, CaseId, People, Worker, drafts_of, working
+from pipeline.commands.working import As, AsJson, CaseId, People, Worker, known_states, working
 from pipeline.errors import ConfigError, HarkenError, Problem
-from pipeline.registry import suggestion
 
 if TYPE_CHECKING:
     from desk.case import Case
@@ -96,10 +95,9 @@ def show_list(
     from desk.drafting import DraftState
     from pipeline.commands.draft_screen import as_object
 
-    if state is not None and state not in list(DraftState):
-        raise ConfigError([Problem(f"--state {safe(state, 40)}", "is no state", suggestion(state, [*DraftState]))])
+    states = known_states(None if state is None else [state], DraftState)
     with parts(context, "sources") as made:
-        page = drafts_of(made).drafts(case, DraftState(state) if state else None, None, limit)
+        page = made.drafts.drafts(case, next(iter(states), None), None, limit)
         people = _people(made)
         people.know(actor for it in page.drafts for actor in (it.writer, it.approver))
         shown = [as_object(it, people) for it in page.drafts] if as_json else []
@@ -127,7 +125,7 @@ def show_list(
 def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
     """Show an answer: its words, what to look at, and whether it can be sent from here."""
     with parts(context, "sources") as made:
-        _show(drafts_of(made).draft(id), _people(made), as_json)
+        _show(made.drafts.draft(id), _people(made), as_json)
 
 
 @app.command()
@@ -205,12 +203,11 @@ def show_macros(
     """List the macros, or those that fit a case."""
     import msgspec
 
-    from desk.accounts import Accounts
     from desk.handling import By
 
     with parts(context) as made:
-        user = Accounts(made.database, made.clock).user_named(name) if name else None
-        offers = drafts_of(made).suggest(case, By(user.actor) if user else None) if case else ()
+        user = made.accounts.user_named(name) if name else None
+        offers = made.drafts.suggest(case, By(user.actor) if user else None) if case else ()
         macros = made.desk.macros.macros
     if as_json:
         show_json([msgspec.to_builtins(it) for it in offers] if case else [it.model_dump() for it in macros])
@@ -256,9 +253,8 @@ def _bare(me: Worker) -> By:
 
 
 def _people(made: Parts) -> People:
-    from desk.accounts import Accounts
 
-    return People(Accounts(made.database, made.clock))
+    return People(made.accounts)
 
 
 def _read(text: str) -> str:

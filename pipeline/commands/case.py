@@ -11,7 +11,7 @@ import typer
 from pipeline.commands import answers, clocks
 from pipeline.commands.clocks import show_clocks
 from pipeline.commands.common import parts, safe, show_json, span, stdout
-from pipeline.commands.working import As, AsJson, CaseId, People, Worker, known_queue, working
+from pipeline.commands.working import As, AsJson, CaseId, People, Worker, known_queue, known_states, working
 from pipeline.errors import ConfigError, HarkenError, Problem
 from pipeline.registry import suggestion
 
@@ -65,24 +65,21 @@ def show_list(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
 ) -> None:
     """List open cases: of a queue, and one's own, by urgency, else the newest first."""
-    from desk.accounts import Accounts
     from desk.case import State
     from desk.case_records import CaseFilter
     from pipeline.commands.case_screen import as_object, listing
 
-    for one in state or ():
-        if one not in list(State):
-            raise ConfigError([Problem(f"--state {safe(one, 40)}", "is no state", suggestion(one, [*State]))])
+    states = known_states(state, State)
     with parts(context) as made:
         if queue is not None and not made.cases.cases(CaseFilter(queue=queue), limit=1).cases:
             known_queue(made, queue)
-        accounts = Accounts(made.database, made.clock)
+        accounts = made.accounts
         me = accounts.user_named(name) if mine else None
         if mine and me is None:
             raise ConfigError([Problem("--as", "no active account has this name", "harken users list")])
         wanted = CaseFilter(
             queue=queue,
-            states=tuple(State(one) for one in state or ()),
+            states=states,
             owner=me.actor if me else None,
             author=customer,
             tag=tag,
@@ -106,11 +103,10 @@ def show_list(
 @app.command()
 def show(context: typer.Context, id: CaseId, full: Full = False, name: As = "", as_json: AsJson = False) -> None:
     """Show a case: what was said, what was answered, what was promised, who has it, what can be done."""
-    from desk.accounts import Accounts
     from pipeline.commands.case_screen import draw, gather, sheet_as_object
 
     with parts(context, "sources") as made:
-        accounts = Accounts(made.database, made.clock)
+        accounts = made.accounts
         viewer = accounts.user_named(name) if name else None
         people = People(accounts)
         sheet = gather(made, id, people, viewer.actor if viewer else None)

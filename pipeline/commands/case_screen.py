@@ -22,7 +22,7 @@ from pipeline.commands.common import ago, safe
 from pipeline.commands.draft_screen import as_object as draft_as_object
 from pipeline.commands.draft_screen import body, drawn, link, put
 from pipeline.commands.fitting import fitted
-from pipeline.commands.working import People, drafts_of
+from pipeline.commands.working import People
 from pipeline.mention import Kind, Mention, Routed
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def gather(made: Parts, id: str, people: People, viewer: str | None) -> Sheet:
     wave = cases.family(id, limit=1)
     others = cases.cases(CaseFilter(author=case.author, open=True), limit=OTHERS + 1).cases
     happened = cases.history(id, max(0, case.version - HAPPENED), HAPPENED)
-    drafts = drafts_of(made).drafts(id, limit=DRAFTS).drafts
+    drafts = made.drafts.drafts(id, limit=DRAFTS).drafts
     last = next((it.routed.mention for it in reversed(said) if it.part == "said" and it.routed), None)
     ours = {it.mention.id for it in around if it.mention.own}
     quotes = last is not None and last.kind is Kind.QUOTE and last.parent in ours

@@ -13,15 +13,14 @@ import msgspec
 import typer
 from typer.core import TyperGroup
 
-from desk.accounts import Accounts
 from desk.crm import Crm
 from desk.crm_table import CrmTable
 from desk.customers import Customer
 from desk.links import Links, Person
 from desk.profiles import Profile, Profiles
-from desk.roles import allowed
 from pipeline.commands.common import ago, parts, safe, show_json, stderr, stdout
-from pipeline.errors import ConfigError, HarkenError, Problem
+from pipeline.commands.working import permitted
+from pipeline.errors import ConfigError, Problem
 from pipeline.mention import Author
 
 
@@ -109,12 +108,7 @@ def _linking(context: typer.Context, name: str) -> Iterator[tuple[Links, str]]:
     if not name:
         raise ConfigError([Problem("--as", "who says so?", "name an account, or set HARKEN_USER; harken users list")])
     with parts(context) as made:
-        account = Accounts(made.database, made.clock).user_named(name)
-        if account is None or account.disabled_at is not None:
-            raise ConfigError([Problem("--as", "no active account has this name", "harken users list")])
-        if "customers.link" not in allowed(account.roles):
-            raise HarkenError(f"{account.name} may not do this: it needs the permission customers.link")
-        yield Links(made.database, made.clock), account.actor
+        yield made.links, permitted(made, name, "customers.link").actor
 
 
 def _check(account: str) -> None:

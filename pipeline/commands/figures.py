@@ -10,7 +10,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from desk.figures import Dimension, Figure, Figures, csv
+from desk.figures import Dimension, Figure, csv
 from pipeline.commands.common import parts, safe, show_json, span, stdout, table
 from pipeline.errors import ConfigError, Problem
 from pipeline.registry import suggestion
@@ -45,7 +45,7 @@ def show_figures(
             pass
         now = made.clock.now()
         first, last = now - span(since, "--since"), now - span(until, "--until")
-        figures = Figures(made.database, made.clock, made.config.file.desk.agent_hour_cost)
+        figures = made.figures
         found = figures.figures(
             first, last, _dimension(by), queue=queue, team=team, source=source, brand=brand, timezone=timezone
         )

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands.common import parts, safe, show_json, stdout
-from pipeline.commands.working import As, AsJson, People, Worker, working
-from pipeline.errors import ConfigError, HarkenError, Problem
-from pipeline.registry import suggestion
+from pipeline.commands.working import As, AsJson, People, Worker, known_states, working
+from pipeline.errors import HarkenError
 
 if TYPE_CHECKING:
     from spikes.incident_records import Incident
@@ -29,19 +28,14 @@ def show_list(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
 ) -> None:
     """List the incidents that are not closed, the newest first."""
-    from desk.accounts import Accounts
     from pipeline.commands.incident_screen import as_object, listing
     from spikes.incident_records import IncidentFilter, State
 
-    for one in state or ():
-        if one not in list(State):
-            raise ConfigError([Problem(f"--state {safe(one, 40)}", "is no state", suggestion(one, [*State]))])
+    states = known_states(state, State)
     with parts(context) as made:
-        wanted = IncidentFilter(
-            brand=brand, states=tuple(State(one) for one in state or ()), live=None if every or state else True
-        )
+        wanted = IncidentFilter(brand=brand, states=states, live=None if every or state else True)
         page = made.incidents.incidents(wanted, None, limit)
-        people = People(Accounts(made.database, made.clock))
+        people = People(made.accounts)
         people.know(it.work.acknowledged_by for it in page.incidents)
         sizes = {it.id: made.incidents.size(it.id) for it in page.incidents}
     if as_json:
@@ -57,11 +51,10 @@ def show_list(
 
 def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
     """Show an incident: what it is about, how it grows, who drives it, what to do, what was done."""
-    from desk.accounts import Accounts
     from pipeline.commands.incident_screen import draw, gather, sheet_as_object
 
     with parts(context) as made:
-        people = People(Accounts(made.database, made.clock))
+        people = People(made.accounts)
         sheet = gather(made, id, people)
         if as_json:
             show_json(sheet_as_object(sheet, people))
@@ -76,7 +69,6 @@ def show_cases(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
 ) -> None:
     """List the cases that an incident's posts are in."""
-    from desk.accounts import Accounts
     from desk.refusals import NoSuchCase
     from pipeline.commands.case_screen import as_object, listing
     from pipeline.commands.incident_screen import whole_id
@@ -90,7 +82,7 @@ def show_cases(
                 cases.append(made.cases.case(member.case))
             except NoSuchCase:  # erased between the two questions
                 continue
-        people = People(Accounts(made.database, made.clock))
+        people = People(made.accounts)
         people.know(case.owner for case in cases)
         clocks = made.keeper.clocks_of_all([case.id for case in cases])
     if as_json:

@@ -231,7 +231,7 @@ def verify(
 def _accounts(context: typer.Context) -> Iterator[Accounts]:
     with parts(context) as made:
         try:
-            yield Accounts(made.database, made.clock)
+            yield made.accounts
         except (AccountError, WeakPassword) as error:
             raise ConfigError([Problem(context.command_path, str(error))]) from None
 

@@ -93,7 +93,7 @@ _NO_CASES = " (desk.cases is off: mentions become no cases)"
 
 
 def _greet(parts: Parts) -> None:
-    if not parts.services().accounts.users(limit=1):
+    if not parts.accounts.users(limit=1):
         typer.echo("Nobody has an account yet. Make the first: harken users add NAME --role admin --password-stdin")
 
 

@@ -4,11 +4,12 @@ everybody else. Each change stands in the case's log under that account.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from desk.roles import Action
     from desk.users import User
     from pipeline.wiring import Parts
+
+S = TypeVar("S", bound=StrEnum)
 
 As = Annotated[str, typer.Option("--as", envvar="HARKEN_USER", help="The account that works.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -62,7 +65,6 @@ class Worker:
 
     made: Parts
     user: User
-    accounts: Accounts
 
     @property
     def actor(self) -> str:
@@ -72,7 +74,7 @@ class Worker:
     @cached_property
     def people(self) -> People:
         """Everybody's names."""
-        return People(self.accounts)
+        return People(self.made.accounts)
 
     def may(self, action: Action) -> bool:
         """Whether their roles allow this."""
@@ -88,24 +90,31 @@ class Worker:
 
         return By(self.actor, held.lease.token)
 
-    @cached_property
+    @property
     def drafts(self) -> Drafts:
         """The answers."""
-        return drafts_of(self.made)
+        return self.made.drafts
+
+    @property
+    def accounts(self) -> Accounts:
+        """People, their rights, and the audit log."""
+        return self.made.accounts
 
 
-def drafts_of(made: Parts) -> Drafts:
-    """The answers; what can be sent is known where `made` has the configuration's sources."""
-    from desk.drafts import Drafts
-
-    return Drafts(made.database, made.clock, made.cases, made.desk)
+def permitted(made: Parts, name: str, action: Action) -> User:
+    """The account of this name; raises ConfigError where no active one has it, HarkenError where it may not do this."""
+    user = made.accounts.user_named(name)
+    if user is None or user.disabled_at is not None:
+        raise ConfigError([Problem("--as", "no active account has this name", "harken users list")])
+    if action not in user.may:
+        raise HarkenError(f"{user.name} may not do this: it needs the permission {action}")
+    return user
 
 
 @contextmanager
 def working(context: typer.Context, name: str, action: Action = "cases.work", *sections: str) -> Iterator[Worker]:
     """The account of this name, where it may do this, with the adapters of these sections of the configuration. A
     refusal because somebody else has the customer is told with their name and the way out."""
-    from desk.accounts import Accounts
     from desk.refusals import Conflict
 
     if not name:
@@ -113,13 +122,8 @@ def working(context: typer.Context, name: str, action: Action = "cases.work", *s
     with parts(context, *sections) as made:
         if not made.config.file.desk.cases:
             raise ConfigError([Problem("desk.cases", "cases are switched off", "set it to true and restart deliver")])
-        accounts = Accounts(made.database, made.clock)
-        user = accounts.user_named(name)
-        if user is None or user.disabled_at is not None:
-            raise ConfigError([Problem("--as", "no active account has this name", "harken users list")])
-        if action not in user.may:
-            raise HarkenError(f"{user.name} may not do this: it needs the permission {action}")
-        worker = Worker(made, user, accounts)
+        user = permitted(made, name, action)
+        worker = Worker(made, user)
         made.agents.seen(user.actor)
         try:
             yield worker
@@ -131,6 +135,14 @@ def working(context: typer.Context, name: str, action: Action = "cases.work", *s
                 f"{holder} has this customer; the lease ends {ago(refusal.until)} unless they keep it up.\n"
                 "To take it all the same: harken case takeover ID --why TEXT"
             ) from None
+
+
+def known_states(names: Sequence[str] | None, states: type[S]) -> tuple[S, ...]:
+    """The states of these names; raises ConfigError with the nearest."""
+    for name in names or ():
+        if name not in list(states):
+            raise ConfigError([Problem(f"--state {safe(name, 40)}", "is no state", suggestion(name, [*states]))])
+    return tuple(states(name) for name in names or ())
 
 
 def known_queue(made: Parts, name: str) -> str:
