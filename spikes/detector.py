@@ -141,7 +141,7 @@ class Detector:
             return Verdict(0.0, 0.0, expected, ratio, 7.0, silent), 0.0
         height = (value - expected) / math.sqrt(share * state.variance + tuning.floor)
         usual_peak = state.peaks.usual or tuning.prior_peak
-        level = _share_below(height / usual_peak)
+        level = share_below(height / usual_peak)
         new = height > state.peaks.highest(self._number(at), self._window)
         score = round(level * STEPS) / STEPS if new else 0.0
         return Verdict(score, level, expected, ratio, 7 * (1 - level), silent), height
@@ -173,6 +173,6 @@ def _rate(half_life: float) -> float:
     return float(1 - 0.5 ** (1 / half_life))
 
 
-def _share_below(ratio: float) -> float:
+def share_below(ratio: float) -> float:
     """The share of days whose peak is below `ratio` times the median: a Fréchet distribution with that median."""
     return float(0.5 ** (ratio**-TAIL)) if ratio > 0.05 else 0.0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from spikes.counting import time_of
 from spikes.detection import Kind, Severity
-from spikes.detector import FIRST_BUCKETS, Detector, DetectorState, Sensitivity, Tuning
+from spikes.detector import FIRST_BUCKETS, Detector, DetectorState, Sensitivity, Tuning, share_below
 from spikes.recent import Window
 from spikes.shelf import STEP
 
@@ -84,8 +84,7 @@ def judged(state: DetectorState, end: int, counts: Sequence[int]) -> Judgement:
         height = (count - buckets * expected) / math.sqrt(spread)
         if height > best:
             best, minutes, of = height, width, buckets * expected
-    ratio = best / usual
-    score = 0.5 ** (ratio**-2.0) if ratio > 0.05 else 0.0
+    score = share_below(best / usual)
     return Judgement(score, minutes, of, 7 * (1 - score))
 
 
