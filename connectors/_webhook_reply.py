@@ -11,37 +11,22 @@ as good as a public one. A redirect is not followed.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import string
-from typing import Annotated
 from urllib.parse import quote
 
 import httpx2
 import msgspec
-from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 
 from connectors._exchange import Answer, exchange, said
 from connectors._http import retry_after
 from pipeline.errors import ReplyRefused, SourceUnavailable
 from pipeline.mention import Mention
-from pipeline.ports import Context, Secret, Settings
+from pipeline.ports import Context, Settings
+from pipeline.posting import SigningSecret, signed
 
 _NOT_NOW = frozenset({408, 425})
 _ID_LENGTH = 500
-
-
-def long_enough(secret: SecretStr) -> SecretStr:
-    """A signing secret of at least 16 characters."""
-    if len(secret.get_secret_value()) < 16:
-        raise ValueError("a signing secret has at least 16 characters (make one with `openssl rand -hex 32`)")
-    return secret
-
-
-def signature(secret: SecretStr, stamp: str, body: bytes) -> str:
-    """`sha256=` and the hexadecimal HMAC-SHA256 of the timestamp, a full stop and the body."""
-    mac = hmac.new(secret.get_secret_value().encode(), stamp.encode() + b"." + body, hashlib.sha256)
-    return f"sha256={mac.hexdigest()}"
 
 
 class Reply(Settings):
@@ -49,7 +34,7 @@ class Reply(Settings):
     least 16 characters), and the seconds to wait for an answer."""
 
     url: SecretStr
-    secret: Annotated[Secret, AfterValidator(long_enough)]
+    secret: SigningSecret
     timeout_secs: float = Field(default=10, gt=0, le=60)
 
     @field_validator("url")
@@ -99,9 +84,7 @@ class Answers:
             "Content-Type": "application/json",
             "Idempotency-Key": quote(key, safe=string.punctuation.replace("%", "")),
             "User-Agent": "harken",
-            "X-Harken-Timestamp": stamp,
-            "X-Harken-Signature": signature(self._reply.secret, stamp, body),
-        }
+        } | signed(self._reply.secret, stamp, body)
         url = self._reply.url.get_secret_value()
         answer = exchange(
             self._client, "POST", url, headers=headers, content=body, timeout_secs=self._reply.timeout_secs

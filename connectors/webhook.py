@@ -30,10 +30,11 @@ from starlette.routing import Route
 
 from connectors._inbox import Inbox
 from connectors._mapping import MAX_PAYLOAD, FieldMap, Mapper, SourceName
-from connectors._webhook_reply import Answers, Reply, long_enough, signature
+from connectors._webhook_reply import Answers, Reply
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable, Trouble
 from pipeline.mention import Item
-from pipeline.ports import Backoff, Context, Page, Rejection, Secret, Settings
+from pipeline.ports import Backoff, Context, Page, Rejection, Settings
+from pipeline.posting import SigningSecret, signature
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +70,7 @@ class Config(Settings):
     host: str = "127.0.0.1"
     port: int = Field(default=8642, ge=0, le=65535)
     path: Annotated[str, AfterValidator(_absolute)] = "/mentions"
-    secret: Annotated[Secret, AfterValidator(long_enough)]
+    secret: SigningSecret
     source: SourceName | None = None
     brand: str | None = None
     map: FieldMap = {}

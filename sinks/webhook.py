@@ -17,14 +17,9 @@ is as good as a public one, and the usual one for a service next door.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import string
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import httpx2
@@ -32,18 +27,10 @@ import msgspec
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 
 from pipeline.errors import SinkUnavailable
-from pipeline.ports import Delivery, Secret, Settings
+from pipeline.ports import Delivery, Settings
+from pipeline.posting import SigningSecret, checked, drain, refuses, retry_after, signed
 
-LONGEST_WAIT_SECS = 3600.0
-"""No destination can ask for a longer pause than this."""
-
-_NOT_THIS_ONE = frozenset({401, 407, 408, 425, 429})
-_OUR_HEADERS = frozenset(
-    {"content-type", "content-length", "host", "idempotency-key", "transfer-encoding", "user-agent"}
-    | {"x-harken-signature", "x-harken-timestamp"}
-)
 _TOKEN = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
-_READ_AT_MOST = 65_536
 
 
 class Config(Settings):
@@ -51,7 +38,7 @@ class Config(Settings):
     the environment as `${NAME}`."""
 
     url: SecretStr
-    secret: Secret | None = None
+    secret: SigningSecret | None = None
     headers: dict[str, SecretStr] = {}
     timeout_secs: float = Field(10.0, gt=0, le=60)
 
@@ -68,23 +55,10 @@ class Config(Settings):
             raise ValueError("holds a user name or password; put them into headers, from the environment")
         return url
 
-    @field_validator("secret")
-    @classmethod
-    def _is_long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and len(secret.get_secret_value()) < 16:
-            raise ValueError("a signing secret has at least 16 characters (make one with `openssl rand -hex 32`)")
-        return secret
-
     @field_validator("headers")
     @classmethod
     def _can_be_sent(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, value in headers.items():
-            if not name or not _TOKEN.issuperset(name):
-                raise ValueError(f"{name!r} is no name for a header")
-            if name.lower() in _OUR_HEADERS:
-                raise ValueError(f"{name} is set by harken itself; remove it")
-            if not value.get_secret_value().isascii() or not value.get_secret_value().isprintable():
-                raise ValueError(f"the value of {name} holds what no header can")
+        checked(headers, _TOKEN.issuperset)
         return headers
 
 
@@ -124,7 +98,7 @@ class Sink:
         url = self._config.url.get_secret_value()
         try:
             with self._client.stream("POST", url, content=body, headers=self._headers(delivery.key, body)) as response:
-                self._drain(response)
+                drain(response, self._config.timeout_secs)
         except httpx2.TimeoutException as error:
             raise SinkUnavailable(f"{self._host} did not answer in {self._config.timeout_secs:g} s") from error
         except httpx2.HTTPError as error:
@@ -139,50 +113,18 @@ class Sink:
             "User-Agent": "harken",
         }
         if self._config.secret is not None:
-            stamp = str(int(self._now()))
-            signature = hmac.new(
-                self._config.secret.get_secret_value().encode(), f"{stamp}.".encode() + body, hashlib.sha256
-            )
-            headers |= {"X-Harken-Timestamp": stamp, "X-Harken-Signature": f"sha256={signature.hexdigest()}"}
+            headers |= signed(self._config.secret, str(int(self._now())), body)
         return headers
-
-    def _drain(self, response: httpx2.Response) -> None:
-        """Read a short answer to its end, so that the connection can be used again; a long or slow one is cut off.
-        What it says is of no interest and goes nowhere."""
-        deadline = time.monotonic() + self._config.timeout_secs
-        size = 0
-        with suppress(httpx2.HTTPError):  # the status has told all there is to know
-            for chunk in response.iter_raw():
-                size += len(chunk)
-                if size > _READ_AT_MOST or time.monotonic() > deadline:
-                    return
 
     def _verdict(self, response: httpx2.Response) -> str | None:
         status = response.status_code
         if 200 <= status < 300:
             return None
-        if 400 <= status < 500 and status not in _NOT_THIS_ONE:
+        if refuses(status):
             return f"{self._host} refused it with {status}"
         hint = ""
         if 300 <= status < 400:
             hint = "; redirects are not followed: set url to where it moved"
         elif status in (401, 407):
             hint = "; check secret and headers"
-        raise SinkUnavailable(f"{self._host} answered {status}{hint}", retry_after=_retry_after(response))
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Retry-After in seconds (RFC 9110, section 10.2.3), a date measured against the answer's own Date."""
-    written = response.headers.get("retry-after", "").strip()
-    if written.isascii() and written.isdigit():
-        return min(float(written[:9]), LONGEST_WAIT_SECS)
-    try:
-        wait = _date(written) - _date(response.headers.get("date", ""))
-    except (ValueError, TypeError):
-        return None
-    return min(max(wait.total_seconds(), 0.0), LONGEST_WAIT_SECS)
-
-
-def _date(written: str) -> datetime:
-    moment = parsedate_to_datetime(written)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        raise SinkUnavailable(f"{self._host} answered {status}{hint}", retry_after=retry_after(response))

@@ -6,24 +6,14 @@ word, so one on this machine or network is as good as any; it may hold a token, 
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-
 import httpx2
 from pydantic import AnyHttpUrl, SecretStr
 
+from pipeline.posting import drain, refuses, retry_after
 from spikes._target import Later, Outcome, Refused, Told
 
-LONGEST_WAIT_SECS = 3600.0
-"""No target can ask for a longer pause than this."""
-
-_NOT_THIS_ONE = frozenset({401, 407, 408, 425, 429})
 _ANOTHERS_WORD = frozenset({408, 502, 504})
 """Said by something in between, or for want of time: what stands behind may have taken the message."""
-
-_READ_AT_MOST = 65_536
 
 
 def address(url: SecretStr) -> SecretStr:
@@ -47,7 +37,7 @@ def post(url: SecretStr, body: bytes, headers: dict[str, str], timeout: float) -
             httpx2.Client(timeout=timeout, follow_redirects=False) as client,
             client.stream("POST", url.get_secret_value(), content=body, headers=headers) as response,
         ):
-            _drain(response, timeout)
+            drain(response, timeout)
     except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
         return Later(f"{host} cannot be reached: {type(error).__name__}")
     except httpx2.TimeoutException:
@@ -61,39 +51,11 @@ def _meaning(host: str, response: httpx2.Response) -> Outcome:
     status = response.status_code
     if 200 <= status < 300:
         return Told()
-    if 400 <= status < 500 and status not in _NOT_THIS_ONE:
+    if refuses(status):
         return Refused(f"{host} refused it with {status}")
     hint = ""
     if 300 <= status < 400:
         hint = "; redirects are not followed: set url to where it moved"
     elif status in (401, 407):
         hint = "; check its credentials"
-    return Later(f"{host} answered {status}{hint}", status in _ANOTHERS_WORD, _retry_after(response))
-
-
-def _drain(response: httpx2.Response, timeout: float) -> None:
-    """Read a short answer to its end; a long or slow one is cut off. What it says goes nowhere."""
-    deadline = time.monotonic() + timeout
-    size = 0
-    with suppress(httpx2.HTTPError):  # the status has told all there is to know
-        for chunk in response.iter_raw():
-            size += len(chunk)
-            if size > _READ_AT_MOST or time.monotonic() > deadline:
-                return
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Retry-After in seconds (RFC 9110, section 10.2.3), a date measured against the answer's own Date."""
-    written = response.headers.get("retry-after", "").strip()
-    if written.isascii() and written.isdigit():
-        return min(float(written[:9]), LONGEST_WAIT_SECS)
-    try:
-        wait = _date(written) - _date(response.headers.get("date", ""))
-    except (ValueError, TypeError):
-        return None
-    return min(max(wait.total_seconds(), 0.0), LONGEST_WAIT_SECS)
-
-
-def _date(written: str) -> datetime:
-    moment = parsedate_to_datetime(written)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return Later(f"{host} answered {status}{hint}", status in _ANOTHERS_WORD, retry_after(response))

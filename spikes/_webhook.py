@@ -10,23 +10,16 @@ hexadecimal, HMAC-SHA256 with the secret over timestamp, a full stop and the bod
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
 from collections.abc import Callable
 
 import msgspec
 from pydantic import SecretStr, field_validator
 
-from pipeline.ports import Secret
+from pipeline.posting import SigningSecret, checked, signed
 from spikes._notice import Notice
 from spikes._post import address, post
 from spikes._target import Outcome, TargetSettings
-
-_OURS = frozenset(
-    {"content-type", "content-length", "host", "idempotency-key", "transfer-encoding", "user-agent"}
-    | {"x-harken-signature", "x-harken-timestamp"}
-)
 
 
 class WebhookSettings(TargetSettings):
@@ -34,7 +27,7 @@ class WebhookSettings(TargetSettings):
     sleep: `quiet_hours` do not hold unless set."""
 
     url: SecretStr
-    secret: Secret | None = None
+    secret: SigningSecret | None = None
     headers: dict[str, SecretStr] = {}
     quiet_hours: bool = False
 
@@ -43,23 +36,10 @@ class WebhookSettings(TargetSettings):
     def _is_an_address(cls, url: SecretStr) -> SecretStr:
         return address(url)
 
-    @field_validator("secret")
-    @classmethod
-    def _is_long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and len(secret.get_secret_value()) < 16:
-            raise ValueError("a signing secret has at least 16 characters (make one with `openssl rand -hex 32`)")
-        return secret
-
     @field_validator("headers")
     @classmethod
     def _can_be_sent(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, value in headers.items():
-            if not name or not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-                raise ValueError(f"{name!r} is no name for a header")
-            if name.lower() in _OURS:
-                raise ValueError(f"{name} is set by harken itself; remove it")
-            if not value.get_secret_value().isascii() or not value.get_secret_value().isprintable():
-                raise ValueError(f"the value of {name} holds what no header can")
+        checked(headers, lambda name: name.isascii() and name.replace("-", "").replace("_", "").isalnum())
         return headers
 
 
@@ -81,8 +61,5 @@ class Webhook:
         headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
         headers |= {"Content-Type": "application/json", "Idempotency-Key": notice.key, "User-Agent": "harken"}
         if self._settings.secret is not None:
-            stamp = str(int(self._now()))
-            key = self._settings.secret.get_secret_value().encode()
-            digest = hmac.new(key, f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
-            headers |= {"X-Harken-Timestamp": stamp, "X-Harken-Signature": f"sha256={digest}"}
+            headers |= signed(self._settings.secret, str(int(self._now())), body)
         return post(self._settings.url, body, headers, self._settings.timeout_secs)

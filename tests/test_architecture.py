@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline.errors": set(),
     "pipeline.ports": {"pipeline.errors", "pipeline.mention"},
     "pipeline.clock": set(),
+    "pipeline.posting": {"pipeline.ports"},
     "pipeline.codec": {"pipeline.errors", "pipeline.mention"},
     "pipeline.registry": {"pipeline.errors"},
     "pipeline.metrics": set(),
@@ -28,12 +29,12 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline.commands": {"pipeline", "routing", "desk", "spikes", "console"},
     "pipeline.cli": {"pipeline"},
     "pipeline": {"pipeline"},
-    "connectors": CORE | {"connectors._"},
+    "connectors": CORE | {"pipeline.posting", "connectors._"},
     "enrich": CORE | {"enrich._"},
     "routing": CORE | {"routing"},
-    "sinks": CORE | {"sinks._"},
+    "sinks": CORE | {"pipeline.posting", "sinks._"},
     "console": CORE | {"pipeline.clock", "pipeline.store", "desk", "spikes", "console"},
-    "spikes": CORE | {"pipeline.codec", "pipeline.clock", "pipeline.store", "desk", "spikes"},
+    "spikes": CORE | {"pipeline.codec", "pipeline.clock", "pipeline.posting", "pipeline.store", "desk", "spikes"},
     "desk": CORE | {"pipeline.codec", "pipeline.store", "pipeline.clock", "desk"},
 }
 
