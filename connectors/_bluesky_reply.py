@@ -21,7 +21,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from connectors._bluesky_facets import facets, handles
 from connectors._bluesky_posts import POSTS
-from connectors._exchange import Answer, exchange, said, until
+from connectors._exchange import Answer, exchange, said, sendable, until
 from connectors._http import retry_after
 from pipeline.errors import ReplyRefused, SourceUnavailable
 from pipeline.mention import Mention
@@ -85,10 +85,7 @@ class Answers:
         """Post it, and return the record's at-uri."""
         if reason := self.eligible(mention):
             raise ReplyRefused(reason)
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ReplyRefused("The text is not valid Unicode and cannot be sent.") from error
+        sendable(text)
         rkey = record_key(key)
         session = self._session or self._log_in()
         refs = mention.reply_ref

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import msgspec
 
-from pipeline.errors import SourceUnavailable
+from pipeline.errors import ReplyRefused, SourceUnavailable
 
 _READ_AT_MOST = 65_536
 _WORDS = 300
@@ -60,6 +60,14 @@ def exchange(
     except httpx2.HTTPError as error:
         raise SourceUnavailable(f"{host} cannot be reached ({type(error).__name__})") from error
     return Answer(response.status_code, response.headers, bytes(body[:_READ_AT_MOST]))
+
+
+def sendable(text: str) -> None:
+    """Raise ReplyRefused where no network could be given this text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ReplyRefused("The text is not valid Unicode and cannot be sent.") from error
 
 
 def said(answer: Answer, hide: Iterable[str] = ()) -> str:

@@ -59,12 +59,11 @@ class InvalidRequest(SourceRefused):
     """X will not take this very request (HTTP 400)."""
 
 
-class _Client(tweepy.StreamingClient, tweepy.Client):  # type: ignore[misc]  # tweepy ships no types
-    """tweepy's two clients on one session, sending through `send`."""
+class SendsThrough:
+    """Beside a client of tweepy's: every call of its methods goes through `send`, since its own has no timeout and
+    writes tokens into its debug log."""
 
-    def __init__(self, token: str, send: Callable[..., requests.Response]) -> None:
-        super().__init__(token, return_type=dict)
-        self._send = send
+    _send: Callable[..., requests.Response]
 
     def request(
         self,
@@ -72,10 +71,18 @@ class _Client(tweepy.StreamingClient, tweepy.Client):  # type: ignore[misc]  # t
         route: str,
         params: Any = None,
         json: Any = None,
-        user_auth: bool = False,  # noqa: ARG002  # tweepy's signature; we have only the application's own token
+        user_auth: bool = False,  # noqa: ARG002  # tweepy's signature; we have only one kind of credentials
     ) -> requests.Response:
         """Every call of tweepy's methods comes through here."""
         return self._send(method, route, params=params, json=json)
+
+
+class _Client(SendsThrough, tweepy.StreamingClient, tweepy.Client):  # type: ignore[misc]  # tweepy ships no types
+    """tweepy's two clients on one session, sending through `send`."""
+
+    def __init__(self, token: str, send: Callable[..., requests.Response]) -> None:
+        super().__init__(token, return_type=dict)
+        self._send = send
 
 
 class Api:

@@ -24,7 +24,8 @@ import tweepy
 import urllib3
 from pydantic import Field, SecretStr, field_validator
 
-from connectors._exchange import Answer, plain, said, until
+from connectors._exchange import Answer, plain, said, sendable, until
+from connectors._x_api import SendsThrough
 from connectors._x_posts import Post
 from pipeline.errors import ReplyRefused, SourceUnavailable
 from pipeline.mention import Mention
@@ -70,23 +71,12 @@ class Reply(Settings):
         return self.access_token.get_secret_value().partition("-")[0]
 
 
-class _Client(tweepy.Client):  # type: ignore[misc]  # tweepy ships no types
-    """tweepy's client, sending through `send`: its own has no timeout and writes tokens into its debug log."""
+class _Client(SendsThrough, tweepy.Client):  # type: ignore[misc]  # tweepy ships no types
+    """tweepy's client, sending through `send`."""
 
     def __init__(self, send: Callable[..., requests.Response]) -> None:
         super().__init__(return_type=dict)
         self._send = send
-
-    def request(
-        self,
-        method: str,
-        route: str,
-        params: Any = None,
-        json: Any = None,
-        user_auth: bool = False,  # noqa: ARG002  # tweepy's signature; we have only the account's tokens
-    ) -> requests.Response:
-        """Every call of tweepy's methods comes through here."""
-        return self._send(method, route, params=params, json=json)
 
 
 class _Duplicate(ReplyRefused):
@@ -115,10 +105,7 @@ class Answers:
         """Post it, unless it is there already; return its id."""
         if reason := self.eligible(mention):
             raise ReplyRefused(reason)
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ReplyRefused("The text is not valid Unicode and cannot be sent.") from error
+        sendable(text)
         post = _answered(mention)
         if posted := self._posted(post, text):
             return posted
