@@ -8,15 +8,16 @@ from math import ceil
 
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from desk.audit import Audit, Event, append
+from desk.secret import digest, looks_issued
 from desk.sessions import Sessions, csrf, start
 from desk.throttle import Charge, charge, take_back
 from desk.tokens import Tokens
-from desk.users import User, Users, fold, user_of
+from desk.users import LINKED, AccountError, User, Users, fold, user_of
 from pipeline.errors import HarkenError
-from pipeline.store.account_tables import users
+from pipeline.store.account_tables import invitations, users
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +87,22 @@ class Accounts(Users, Tokens, Sessions, Audit):
             secret = start(transaction, user.id, now, previous)
             append(transaction, now, [Event(user.actor, "user.signed_in", user.actor, {"via": via})])
         return SignedIn(user, secret, csrf(secret.get_secret_value()))
+
+    def sign_in_by_link(self, secret: str, previous: str | None = None) -> SignedIn:
+        """A new session for whoever has a link that `link` made, which is used up then. Raises AccountError where it
+        is not (any more) good."""
+        now = self._clock.now()
+        found = digest(secret) if looks_issued(LINKED, secret) else ""
+        good = (invitations.c.digest == found, invitations.c.expires_at > now)
+        with self._db.write() as transaction:
+            id = transaction.run(select(invitations.c.user_id).where(*good)).scalar()
+            # Two may open it at once: one of them deletes it.
+            if id is None or transaction.run(delete(invitations).where(*good)).rowcount != 1:
+                raise AccountError("the link is not known, was used, or has expired: ask for a new one")
+            user = user_of(transaction.run(select(users).where(users.c.id == id)).one())
+            session = start(transaction, user.id, now, previous)
+            append(transaction, now, [Event(user.actor, "user.signed_in", user.actor, {"via": "link"})])
+        return SignedIn(user, session, csrf(session.get_secret_value()))
 
     def _attempt(self, name: str, address: str | None) -> tuple[Charge | timedelta, str | None, str | None]:
         with self._db.write() as transaction:

@@ -36,6 +36,12 @@ EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 INVITED = "invite"
 """The kind of an invitation's secret."""
 
+LINK = timedelta(minutes=15)
+"""How long a link is good."""
+
+LINKED = "link"
+"""The kind of the secret of a link that signs in once, without a password."""
+
 
 class AccountError(HarkenError):
     """An account cannot be made, found or changed so; the text says why."""
@@ -109,6 +115,16 @@ class Users(Part):
             invitation = self._invite(transaction, user)
             append(transaction, self._clock.now(), [Event(by, "user.invited", user.actor)])
         return invitation
+
+    def link(self, id: str, by: str) -> SecretStr:
+        """The secret of a link by which they come in once, within LINK; an invitation or a link before it ends."""
+        with self._db.write() as transaction:
+            user = _required(transaction, users.c.id == id)
+            if user.disabled_at:
+                raise AccountError(f"{user.name} is disabled")
+            secret = self._invite(transaction, user, LINKED, LINK)
+            append(transaction, self._clock.now(), [Event(by, "user.link_made", user.actor)])
+        return secret
 
     def accept(self, invitation: str, password: str) -> User:
         """Set the password by an invitation, which is then used up. Raises AccountError where it is not (any more)
@@ -193,11 +209,13 @@ class Users(Part):
             append(transaction, self._clock.now(), [Event(by, "user.enabled", user.actor)])
         return user
 
-    def _invite(self, transaction: Transaction, user: User) -> SecretStr:
+    def _invite(
+        self, transaction: Transaction, user: User, kind: str = INVITED, good: timedelta = INVITATION
+    ) -> SecretStr:
         now = self._clock.now()
-        secret = issue(INVITED)
+        secret = issue(kind)
         transaction.run(delete(invitations).where(invitations.c.user_id == user.id))
-        row = {"digest": digest(secret.get_secret_value()), "user_id": user.id, "expires_at": now + INVITATION}
+        row = {"digest": digest(secret.get_secret_value()), "user_id": user.id, "expires_at": now + good}
         transaction.insert(invitations, [row], "digest")
         return secret
 

@@ -1,4 +1,4 @@
-"""The application that answers HTTP: the API under /api/v1, and whether it is alive and ready."""
+"""The application that answers HTTP: the pages, the API under /api/v1, and whether it is alive and ready."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
+from console import pages
 from console.api import accounts, events, oidc, problems, session, work
 from console.api.auth import cookie_name
-from console.api.events import Hub
+from console.api.events import Hubs
 from console.api.guard import Guard
 from console.api.schemas import V1
 from console.api.services import Given, Services
+from console.pages import assets, errors
 
 ROUTERS: tuple[APIRouter, ...] = (session.router, accounts.router, events.router, *work.ROUTERS)
 """Everything under /api/v1 but what is an option."""
@@ -61,12 +63,16 @@ def application(services: Services) -> FastAPI:
         },
     )
     app.state.services = services
-    app.state.hub = Hub(services.feed, services.clock)
+    app.state.hub = Hubs(services)
     problems.install(app)
+    errors.install(app)
     for router in ROUTERS:
         app.include_router(router)
     if services.provider is not None:
         app.include_router(oidc.router)
+    for router in pages.ROUTERS:
+        app.include_router(router)
+    app.mount(assets.ROOT, assets.Assets())
     app.include_router(health)
     return app
 

@@ -4,7 +4,10 @@ line in the log, and what becomes of a fault of ours."""
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
+from http import HTTPStatus
 from ipaddress import ip_address
 from traceback import extract_tb
 from typing import Any
@@ -13,6 +16,7 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.api.problems import problem
@@ -30,7 +34,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-"""Of every answer (OWASP, REST Security Cheat Sheet)."""
+"""Of every answer that has not its own, as pages have (OWASP, REST Security Cheat Sheet)."""
 
 _HOST = re.compile(r"\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._-]+)")
 
@@ -64,7 +68,7 @@ class Guard:
                 call.status = message["status"]
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
             await send(message)
 
         try:
@@ -74,7 +78,7 @@ class Guard:
             log.error("request failed", route=_route(scope), error=type(error).__name__, where=_where(error))
             if call.status:
                 raise Broken from None  # half an answer is out: the server breaks the connection off
-            await problem(500, "something went wrong here, not with what you sent")(scope, receive, dressed)
+            await _refused(scope, 500, "something went wrong here, not with what you sent")(scope, receive, dressed)
         finally:
             took = round((self._clock.monotonic() - began) * 1000, 1)
             log.info(
@@ -85,11 +89,12 @@ class Guard:
         headers = Headers(scope=scope)
         if not self._ours(headers.get("host", "")):
             detail = "this server does not go by that name: its operator sets serve.public_url"
-            await problem(421, detail)(scope, receive, send)
+            await _refused(scope, 421, detail)(scope, receive, send)
             return
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MOST_BYTES:
-            await problem(413, f"a body has at most {MOST_BYTES} bytes", {"Connection": "close"})(scope, receive, send)
+            detail = f"a body has at most {MOST_BYTES} bytes"
+            await _refused(scope, 413, detail, {"Connection": "close"})(scope, receive, send)
             return
         await self._app(scope, _bounded(receive), send)
 
@@ -126,6 +131,14 @@ def _bounded(receive: Receive) -> Receive:
         return message
 
     return bounded
+
+
+def _refused(scope: Scope, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    if scope["path"].startswith("/api/"):
+        return problem(status, detail, headers)
+    phrase = HTTPStatus(status).phrase
+    body = f"<!doctype html><html lang=en><title>{phrase}</title><h1>{phrase}</h1><p>{escape(detail)}</p></html>"
+    return HTMLResponse(body, status, headers)
 
 
 def _route(scope: Scope) -> str:

@@ -77,7 +77,7 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
 
 def install(app: FastAPI) -> None:
     """Have this application answer errors so. What is not listed here is a fault of ours: `guard.py` answers 500."""
-    for error, answer in _ANSWERS.items():
+    for error, answer in ANSWERS.items():
         app.add_exception_handler(error, answer)
 
 
@@ -176,7 +176,7 @@ def _unavailable(_request: Request, _error: Any) -> Response:
     return problem(503, "something that this needs does not answer: try again", {"Retry-After": str(RETRY_SECS)})
 
 
-_ANSWERS: dict[type[Exception], Any] = {
+ANSWERS: dict[type[Exception], Any] = {
     HTTPException: _framework,
     RequestValidationError: _invalid,
     Refused: _refused,
@@ -190,3 +190,4 @@ _ANSWERS: dict[type[Exception], Any] = {
     TooManyAttempts: _attempts,
     Unavailable: _unavailable,
 }
+"""Each error, and what makes its answer."""
