@@ -214,7 +214,7 @@ def apply(case: Case, event: Event) -> Case:
             return _answered(case, event.at, State.WAITING if event.awaiting else State.REPLIED)
         case events.AnsweredNatively():
             return _answered(case, event.at, State.REPLIED)
-        case _:  # Noted, Asked, Warned, drafts: told, and nothing follows; Opened comes once
+        case _:  # Noted, Asked, LabelCorrected, Warned, drafts: told, and nothing follows; Opened comes once
             return case
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from desk import events, handling
+from desk.case import State
 from desk.dossier import Dossier
 from desk.handling import By, said
 from desk.refusals import Conflict, Unfit
@@ -60,7 +61,8 @@ GONE_WHILE_SENDING = "What it answers was taken back while it was being sent."
 
 class Draft(Struct, frozen=True, kw_only=True):
     """A row of `drafts`. `key` is set while the outcome of an attempt to send is open, or known to be good; the same
-    words under the same key are posted once, however often they are sent. `hands` are all who wrote at it."""
+    words under the same key are posted once, however often they are sent. `hands` are all who wrote at it.
+    `copied_from` is the draft that was approved in its stead, as an answer to many."""
 
     id: str
     case: str
@@ -86,6 +88,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     reason: str = ""
     answer: str | None = None
     gone_at: datetime | None = None
+    copied_from: str | None = None
 
     @property
     def doubtful(self) -> bool:
@@ -189,6 +192,11 @@ def check_sendable(draft: Draft, *, approved_only: bool) -> None:
         raise Conflict(f"it {_stands(draft)}")
     if approved_only and draft.approver is None:
         raise Conflict("somebody else must approve it first")
+    check_whole(draft)
+
+
+def check_whole(draft: Draft) -> None:
+    """Return where nothing is left to fill in; raises Unfit."""
     if left := list(dict.fromkeys(found[0] for found in _VARIABLE.finditer(draft.text))):
         raise Unfit("text", f"{' and '.join(left)} {'is' if len(left) == 1 else 'are'} not filled in")
 
@@ -224,7 +232,8 @@ def begin(dossier: Dossier, draft: Draft, now: datetime, term: timedelta, *, the
     case = dossier.case(draft.case)
     if draft.gone_at or not there:
         return withdraw(dossier, draft, now, GONE_WHILE_SENDING if draft.gone_at else GONE, forget=True)
-    if not case.open:
+    # What answers many also reaches those whose case was resolved with the one they followed.
+    if not case.open and not (draft.copied_from and case.state is State.RESOLVED):
         return back(dossier, draft, now, f"The case is {case.state.value}.")
     if draft.key not in case.pending:
         return back(dossier, draft, now, "Its case no longer waits for it.")
@@ -259,9 +268,15 @@ def failed(dossier: Dossier, draft: Draft, now: datetime, reason: str, *, doubtf
 
 
 def back(dossier: Dossier, draft: Draft, now: datetime, reason: str, *, actor: str = SENDER) -> Draft:
-    """A draft again: nobody's approval counts any more."""
+    """A draft again: nobody's approval counts any more, and what was sent to many is one person's answer."""
     return _off(
-        dossier, replace(draft, approver=None), now, DraftState.DRAFT, reason, doubtful=draft.doubtful, actor=actor
+        dossier,
+        replace(draft, approver=None, copied_from=None),
+        now,
+        DraftState.DRAFT,
+        reason,
+        doubtful=draft.doubtful,
+        actor=actor,
     )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from desk import drafting, eligibility, macros
 from desk._validated import nearest
 from desk.cases import Cases
@@ -125,7 +127,8 @@ class Drafts(DraftQueries):
             # The same words after an attempt whose end nobody knows go out under its key: they are posted once.
             key = draft.key or f"{draft.id}-{draft.version}"
             self._cases.reply_queued(transaction, case, by, draft.id, key, awaiting=awaiting)
-            put_drafts(transaction, [drafting.queued(draft, by, now, key, awaiting=awaiting)])
+            mine = replace(draft, copied_from=None)  # a person's own decision, whatever it was a copy of
+            put_drafts(transaction, [drafting.queued(mine, by, now, key, awaiting=awaiting)])
             return self._seen(transaction, id)
 
     # ------------------------------------------------------------------------ inside

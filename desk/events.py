@@ -7,10 +7,17 @@ or a field with a default, keeps old events readable; anything else would need t
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import msgspec
 
 from pipeline.mention import Moment, Priority
+
+LabelName = Literal["sentiment", "complaint", "praise", "lead", "question"]
+"""What can be corrected of what was found in a mention: how it sounds, and each of the intents."""
+
+LabelValue = Literal["", "positive", "neutral", "negative", "yes", "no"]
+"""What it is: of the sentiment one of three, empty where none was found; of an intent whether it holds."""
 
 
 def _kind(name: str) -> str:
@@ -147,6 +154,15 @@ class Transferred(_Event, frozen=True):
     rules_version: str = ""
 
 
+class LabelCorrected(_Event, frozen=True):
+    """What was found in a mention is wrong, says the actor: `found` is what it was tagged with, `right` what holds."""
+
+    mention: str
+    label: LabelName
+    found: LabelValue
+    right: LabelValue
+
+
 class Asked(_Event, frozen=True):
     """A question to a queue or a user; the case stays where it is."""
 
@@ -260,11 +276,13 @@ class DraftWithdrawn(_Event, frozen=True):
 
 
 class ReplyQueued(_Event, frozen=True):
-    """An answer is on its way, under this idempotency key. `awaiting`: it asks the customer for something."""
+    """An answer is on its way, under this idempotency key. `awaiting`: it asks the customer for something.
+    `copied_from` is the draft that was approved in its stead, as an answer to many."""
 
     draft: str
     key: str
     awaiting: bool = False
+    copied_from: str = ""
 
 
 class ReplySent(_Event, frozen=True):
@@ -303,6 +321,7 @@ Event = (
     | Released
     | TakenOver
     | Transferred
+    | LabelCorrected
     | Asked
     | Watched
     | Escalated

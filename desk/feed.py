@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Column, Row, Select, select, update
 
 from desk.case_records import Happening
 from desk.events import decode
@@ -53,7 +53,7 @@ class Feed(Part):
         """The place of the newest event."""
         query = select(*_order).order_by(*(column.desc() for column in _order)).limit(1)
         with self._db.read() as transaction:
-            row = transaction.run(_settled(transaction, query)).first()
+            row = transaction.run(settled(transaction, query, case_events.c.xid)).first()
         return Place(row.xid, row.seq) if row else START
 
     def after(self, place: Place, limit: int = 500) -> list[tuple[Place, Happening]]:
@@ -102,9 +102,10 @@ class Feed(Part):
 def _beyond(transaction: Transaction, place: Place, limit: int) -> Sequence[Row[tuple[int, int, str, int, bytes]]]:
     columns = (*_order, case_events.c.case_id, case_events.c.number, case_events.c.body)
     query = select(*columns).where(beyond(_order, place)).order_by(*_order).limit(limit)
-    return transaction.run(_settled(transaction, query)).all()
+    return transaction.run(settled(transaction, query, case_events.c.xid)).all()
 
 
-def _settled(transaction: Transaction, query: Select[tuple[int, ...]]) -> Select[tuple[int, ...]]:
+def settled(transaction: Transaction, query: Select[Any], xid: Column[Any]) -> Select[Any]:
+    """Only the rows of transactions that no running one can come before; `xid` is the column of their numbers."""
     edge = transaction.settled_before
-    return query if edge is None else query.where(case_events.c.xid < edge)
+    return query if edge is None else query.where(xid < edge)

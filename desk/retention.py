@@ -2,7 +2,7 @@
 
 A mention's period is counted from when it was said or stored, whichever was later, a case's from when it was closed. A
 closed case takes its mentions along, since without it they would count as new; an open one keeps its own. What stays
-of a case are its figures, under a random id.
+of a case are its figures, under a random id. An incident's period is counted from when it was closed as well.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pipeline.store.database import REMOVALS, Database, Transaction, beyond
 from pipeline.store.expiry import Expire, Step, expire_ids, expire_letters, expire_mentions, take_out
 from pipeline.store.fact_tables import handles
 from pipeline.store.holdings import HOLDINGS, tables_of_cases
+from pipeline.store.incident_expiry import expire_incidents
 from pipeline.store.outbox import prune
 from pipeline.store.part import Part
 from pipeline.store.tables import mentions
@@ -39,6 +40,7 @@ class Periods(NamedTuple):
     outbox_days: float | None = 7
     audit_days: float | None = None
     ids_days: float | None = None
+    incidents_days: float | None = None
 
 
 class Retention(Part):
@@ -86,6 +88,7 @@ class Retention(Part):
             ("dead_letters", periods.dead_letters_days, expire_letters),
             ("outbox", periods.outbox_days, _prune),
             ("ids", periods.ids_days, expire_ids),
+            ("incidents", periods.incidents_days, expire_incidents),
             ("handles", 0 if periods.mentions_days or periods.cases_days else None, _expire_handles),
             ("sign_ins", 0, _expire_sign_ins),
         ]

@@ -43,6 +43,7 @@ class Loop(NamedTuple):
 
 def desk_loops(parts: Parts) -> list[Loop]:
     """Everything the role desk looks after. All of it may run in several processes."""
+    statements = parts.statements()
     senders = parts.senders(lambda via, outcome: ANSWERS.labels(via, outcome).inc())
 
     def measure() -> None:
@@ -59,6 +60,7 @@ def desk_loops(parts: Parts) -> list[Loop]:
         Timer("facts", 2.0, parts.facts.follow),
         Timer("crm", 60.0, parts.crm.step),
         Timer("gauges", 15.0, measure),
+        Timer("statements", 2.0, lambda: bool(statements.step()) and None),
     ]
     if parts.desk.pushed:
         timers.append(Timer("assignment", 2.0, parts.assignment.assign))
@@ -84,6 +86,7 @@ def spike_loops(parts: Parts) -> list[Loop]:
     """Everything the role spikes looks after besides its topic. All of it may run in several processes."""
     upkeep = parts.upkeep()
     handler, listener, incidents = parts.spikes_handler, parts.listener, parts.incidents
+    family = parts.family()
 
     def calm() -> None:
         incidents.tick(parts.clock.now(), listener.edges())
@@ -94,6 +97,8 @@ def spike_loops(parts: Parts) -> list[Loop]:
         Timer("hours", 30.0, upkeep.roll_up),
         Timer("counts", 600.0, upkeep.expire),
         Timer("calm", 30.0, calm),
+        Timer("families", 5.0, lambda: bool(family.step()) and None),
+        Timer("promises", 5.0, lambda: bool(parts.remind()) and None),
     ]
     if not parts.alert_targets:
         return _loops(parts, [*timers, Timer("gather", 5.0, lambda: bool(incidents.gather()) and None)])

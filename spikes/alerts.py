@@ -1,5 +1,10 @@
-"""Alerts: what is to be told of an incident, to whom, and when. `follow` is called in the transaction that changes an
-incident, so that no change goes untold and none is told that did not happen; `spikes/sending.py` does the telling.
+"""Alerts: what is to be told of an incident, to whom, and when; `spikes/sending.py` does the telling.
+
+`follow` is given how an incident stands, not what happened to it, in a transaction of its own that holds the incident
+(`spikes/following.py` looks at all of them once a second). So nothing is told that did not happen, and whoever dies
+before, in or after that transaction leaves an incident that stands otherwise than its alert says: the next look, by
+whichever process, finds it. What is not told is what did not last until a look. It is not done in the transaction that
+changes the incident because what is told is not known there: whom it concerns is gathered afterwards.
 
 Locks are taken in one order: the incident, its alert, its messages.
 """
@@ -19,7 +24,6 @@ from pipeline.ports import Clock
 from pipeline.store.alert_tables import alert_messages, alerts
 from pipeline.store.columns import NEVER
 from pipeline.store.database import Database, Transaction
-from pipeline.store.part import Part
 from spikes._alert_rows import (
     Alert,
     Message,
@@ -37,7 +41,9 @@ from spikes._quiet import Quiet
 from spikes._target import Target
 from spikes.detection import Severity
 from spikes.incident_records import State
+from spikes.incident_shelf import NoSuchIncident
 from spikes.playbooks import Call, Playbook, Playbooks
+from spikes.standings import Standings
 
 log = structlog.get_logger(__name__)
 
@@ -81,19 +87,6 @@ class Escalation(NamedTuple):
     targets: tuple[str, ...]
 
 
-class Standing(NamedTuple):
-    """How one target stands to one incident. `state` is waiting, held (quiet hours), sending, told, unsure (nobody
-    knows whether it arrived) or refused; `told` whether it has heard of it at all."""
-
-    target: str
-    state: str
-    told: bool
-    since: datetime
-    next_at: datetime | None
-    attempts: int
-    reason: str
-
-
 class _Changed(HarkenError):
     """Somebody else was faster: leave no trace and go on."""
 
@@ -102,7 +95,7 @@ def _nothing(transaction: Transaction, incident: str, sentence: str) -> None:
     """Nobody keeps a timeline."""
 
 
-class Alerts(Part):
+class Alerts(Standings):
     """The alerts, on the store's database. Safe to share among threads and processes; `timeline` hears of every
     escalation in its transaction."""
 
@@ -125,7 +118,7 @@ class Alerts(Part):
 
     def follow(self, transaction: Transaction, incident: Subject, change: str) -> None:
         """Note how an incident stands now, and what is to be told of that to whom; the same again changes nothing.
-        To be called in the transaction that changes the incident, which is held by it."""
+        To be called in a transaction that holds the incident."""
         now = self._clock.now()
         before = held_alert(transaction, incident.id)
         alert = _news(before, incident)
@@ -176,7 +169,7 @@ class Alerts(Part):
                 with self._db.write() as transaction:
                     if escalation := self._escalated(transaction, alert, now):
                         made.append(escalation)
-            except _Changed:
+            except (_Changed, NoSuchIncident):  # somebody else was faster, or it is past its period
                 continue
         return made
 
@@ -224,25 +217,7 @@ class Alerts(Part):
             raise _Changed
         put_alert(transaction, after)
 
-    # ------------------------------------------------------------------------ looking
-
-    def standings(self, incident: str) -> list[Standing]:
-        """How each target stands to an incident, in the order in which they were called."""
-        query = select(alert_messages).where(alert_messages.c.incident == incident)
-        with self._db.read() as transaction:
-            found = [message_of(row) for row in transaction.run(query)]
-        return [
-            Standing(
-                it.target,
-                it.state,
-                it.told_version > 0,
-                it.since,
-                it.next_at if it.next_at < NEVER else None,
-                it.attempts,
-                it.reason,
-            )
-            for it in sorted(found, key=lambda it: (it.since, it.target))
-        ]
+    # ----------------------------------------------------------------------- clearing
 
     def prune(self, before: datetime, limit: int = 1000) -> int:
         """Take away alerts of closed incidents that have not changed since then, and old summaries; returns how many

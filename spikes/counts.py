@@ -167,7 +167,7 @@ class Counts(Readings):
         closed = max(closed_before, late - late % STEP)
         if row.since == NEW:
             recent.complete_from = closed_before
-        recent.forget(before - KEPT)
+        recent.age(before)
         recent.absorb(new)
         recent.await_judging(new, row.edge)
         since = first if row.since == NEW else min(first, row.since)
@@ -245,7 +245,7 @@ class Counts(Readings):
         self._batches += 1
         if self._batches % SWEEP:
             return
-        ends = {brand: _newest(recent) for brand, recent in self._brands.items()}
+        ends = {brand: recent.newest for brand, recent in self._brands.items()}
         newest = max(ends.values(), default=0)
         for brand, end in ends.items():
             if end < newest - KEPT and not self._brands[brand].waiting:
@@ -253,10 +253,6 @@ class Counts(Readings):
 
 
 _columns = spike_brands.c.keys()
-
-
-def _newest(recent: Brand) -> int:
-    return max((max(series.minutes) for series in recent.series.values() if series.minutes), default=0)
 
 
 def _hold(transaction: Transaction, brands: Sequence[str]) -> Sequence[Row[Any]]:

@@ -2,7 +2,7 @@
 
 A bucket is compared with what was expected of it, in standard deviations of the recent forecast errors. What that is
 worth differs between brands: one has a burst every afternoon, another none in a month. So the height is divided by the
-median of the highest peaks of the past days of the same series, which starts as if six days with peaks of eight
+median of the highest peaks of the past days of the same series, which starts as if six days with peaks of nine
 deviations had been seen. And a burst is reported as it rises: a bucket which is not the highest of the last 28 hours
 scores nothing. All of it is online; no bucket is judged by a later one. docs/detecting.md explains the choice.
 """
@@ -41,7 +41,7 @@ class Tuning(msgspec.Struct, frozen=True):
     """Days of peaks the median is taken of."""
     prior_days: int = 6
     """Days a new series is taken to have been seen already …"""
-    prior_peak: float = 8.0
+    prior_peak: float = 9.0
     """… with daily peaks of so many standard deviations."""
     least_peak: float = 3.0
     """A day's highest peak counts as at least so many standard deviations."""

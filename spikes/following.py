@@ -19,7 +19,7 @@ from pipeline.store.part import Part
 from spikes.alerts import Alerts
 from spikes.detection import Kind, Severity
 from spikes.incident_records import Incident, Noted, State
-from spikes.incident_shelf import hold, put, read_incident, record
+from spikes.incident_shelf import NoSuchIncident, hold, put, read_incident, record
 from spikes.incidents import Incidents
 from spikes.telling import Told
 
@@ -34,6 +34,10 @@ PATIENCE = timedelta(seconds=20)
 
 TOO_LATE = timedelta(hours=6)
 """What was over so long ago when it was noticed, in a backlog say, calls nobody."""
+
+OVERDUE = "statement_overdue"
+"""The state that is told of what somebody sees to but has made no statement on by when one was promised: as it is a
+state of its own, everybody who was called hears of it at once."""
 
 _LOOKS = {
     Kind.FIRESTORM: "people complain",
@@ -79,7 +83,7 @@ class Follower(Part):
         with self._db.read() as transaction:
             waiting = [read_incident(body) for body in transaction.run(_waiting(self._clock.now())).scalars()]
         self._told = {it.id: self._told[it.id] for it in waiting if it.id in self._told}
-        return sum(self._follow(it) for it in waiting if self._is_news(it))
+        return sum(self._followed(it) for it in waiting if self._is_news(it))
 
     def _is_news(self, incident: Incident) -> bool:
         now = self._clock.now()
@@ -90,6 +94,12 @@ class Follower(Part):
             return False
         marks = (last.version, last.kind, last.severity) != (incident.version, incident.kind, incident.severity)
         return marks or now - at >= AGAIN
+
+    def _followed(self, incident: Incident) -> bool:
+        try:
+            return self._follow(incident)
+        except NoSuchIncident:  # past its period meanwhile, its alerts with it
+            return False
 
     def _follow(self, incident: Incident) -> bool:
         now = self._clock.now()
@@ -112,13 +122,14 @@ class Follower(Part):
 
     def _matter(self, told: Told) -> Matter:
         incident = told.incident
+        late = "statement" in incident.overdue
         return Matter(
             id=incident.id,
             brand=incident.brand,
             kind=incident.kind.value,
-            state=incident.state.value,
+            state=OVERDUE if late and incident.state is State.ACKNOWLEDGED else incident.state.value,
             severity=incident.severity,
-            title=title(told),
+            title=f"{' and '.join(incident.overdue)} overdue: {title(told)}" if incident.overdue else title(told),
             paragraph=told.paragraph,
             url=self._url(incident.id),
             opened_at=incident.work.opened_at,

@@ -2,12 +2,13 @@
 
 Of a storm: what is against the brand, or was reposted in a repost storm; of praise: what is for it; of silence: none.
 Said from the onset until half an hour (the calm) after the last detection, of the incident's topic where it has one and
-of none that was split off. What is not counted (spam, the brand's own accounts) is not of it.
+of none that was split off; of another matter
+(`spikes/matter.py`) it is put aside. What is not counted (spam, the brand's own accounts) is not of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -31,6 +32,9 @@ PAGE = 1000
 CHECKED = 5000
 """Mentions of which one call finds out whether they are still kept."""
 
+Judge = Callable[[Transaction, str, Sequence[Enriched]], Sequence[str]]
+"""Says of which part each of these mentions of an incident is, which are in the order of time."""
+
 LOOKED_AT = 2000
 """The most mentions of an incident in which topics are compared."""
 
@@ -48,8 +52,9 @@ def belongs(incident: Incident, it: Enriched) -> bool:
     return counted.tone < 0 or (counted.repost and incident.kind is Kind.REPOST_STORM)
 
 
-def gather(database: Database, id: str, settings: IncidentSettings, limit: int) -> int:
-    """Take in what is stored of its mentions and was not yet, looking at no more than `limit`; returns how many."""
+def gather(database: Database, id: str, settings: IncidentSettings, limit: int, judge: Judge) -> int:
+    """Take in what is stored of its mentions and was not yet, looking at no more than `limit`, each as the part that
+    `judge` says; returns how many."""
     added = looked_at = 0
     place: tuple[datetime, str] | None = None
     while looked_at < limit:
@@ -59,7 +64,7 @@ def gather(database: Database, id: str, settings: IncidentSettings, limit: int) 
             since = transaction.run(select(incidents.c.gather_from).where(incidents.c.id == id)).scalar_one()
             until = incident.extent.last_at + settings.calm
             rows = transaction.run(_said(incident, since, until, place).limit(PAGE)).all()
-            added += _take(transaction, incident, rows)
+            added += _take(transaction, incident, rows, judge)
             if rows:
                 place = (rows[-1].created_at, rows[-1].id)
             # What is stored late stands among what was read already: the end is read again the next time.
@@ -102,8 +107,8 @@ def forget_gone(transaction: Transaction, after: str) -> str:
 
 def scatter(transaction: Transaction, id: str) -> None:
     """Let go of what was gathered, but not of what people put in or took out."""
-    heard = (incident_mentions.c.incident == id, incident_mentions.c.part == "heard")
-    transaction.run(delete(incident_mentions).where(*heard))
+    heard = incident_mentions.c.part.in_(("heard", "aside"))
+    transaction.run(delete(incident_mentions).where(incident_mentions.c.incident == id, heard))
 
 
 def topics_apart(database: Database, id: str) -> list[str]:
@@ -148,8 +153,11 @@ def _said(incident: Incident, since: datetime, until: datetime, place: tuple[dat
     return query if place is None else query.where(beyond(order, place))
 
 
-def _take(transaction: Transaction, incident: Incident, rows: Sequence[Any]) -> int:
-    new = [_row(row, incident.id, "heard") for row in rows if belongs(incident, read_enriched(row.body))]
+def _take(transaction: Transaction, incident: Incident, rows: Sequence[Any], judge: Judge) -> int:
+    read = [(row, read_enriched(row.body)) for row in rows]
+    ours = [(row, it) for row, it in read if belongs(incident, it)]
+    told = judge(transaction, incident.id, [it for _, it in ours])
+    new = [_row(row, incident.id, part) for (row, _), part in zip(ours, told, strict=True)]
     known = select(incident_mentions.c.mention)
     known = known.where(transaction.among(incident_mentions.c.mention, [row["mention"] for row in new]))
     there = set(transaction.run(known).scalars())

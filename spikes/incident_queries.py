@@ -7,13 +7,17 @@ from typing import NamedTuple
 from sqlalchemy import exists, func, select
 
 from desk import pages
+from pipeline.ports import Clock
 from pipeline.store.case_tables import case_mentions
 from pipeline.store.columns import NEVER
-from pipeline.store.incident_tables import incident_mentions, incidents
+from pipeline.store.database import Database
+from pipeline.store.incident_tables import MEMBERS, incident_mentions, incidents
 from pipeline.store.part import Part
 from spikes.detection import Detection
 from spikes.incident_records import Happening, Incident, IncidentFilter, IncidentPage, State, extent, fold
 from spikes.incident_shelf import NoSuchIncident, detections_of, events_of, read_incident
+from spikes.playbooks import Playbooks
+from spikes.promises import Promise, promises
 
 
 class MemberCase(NamedTuple):
@@ -31,7 +35,15 @@ class MemberPage(NamedTuple):
 
 
 class IncidentQueries(Part):
-    """Questions; none changes anything."""
+    """Questions; none changes anything. `playbooks` say what is promised."""
+
+    def __init__(self, database: Database, clock: Clock, playbooks: Playbooks | None = None) -> None:
+        super().__init__(database, clock)
+        self._playbooks = playbooks or Playbooks()
+
+    def promises(self, incident: Incident) -> tuple[Promise, ...]:
+        """What is promised of it, and whether that was kept."""
+        return promises(incident, self._playbooks, self._clock.now())
 
     def incident(self, id: str) -> Incident:
         """The incident as it stands; raises NoSuchIncident."""
@@ -83,6 +95,12 @@ class IncidentQueries(Part):
             rows = transaction.run(query).all()
         more = pages.word((rows[limit - 1].onset, rows[limit - 1].id)) if len(rows) > limit else None
         return IncidentPage(tuple(read_incident(row.body) for row in rows[:limit]), more)
+
+    def live(self) -> list[Incident]:
+        """Every incident that is not closed, by id."""
+        query = select(incidents.c.body).where(incidents.c.closed_at == NEVER).order_by(incidents.c.id)
+        with self._db.read() as transaction:
+            return [read_incident(body) for body in transaction.run(query).scalars()]
 
     def timeline(self, id: str, after: int = 0, limit: int = 100) -> list[Happening]:
         """What happened to it after event number `after`, oldest first."""
@@ -143,4 +161,4 @@ class IncidentQueries(Part):
             return bool(transaction.run(select(exists().where(*member))).scalar())
 
 
-_counts = incident_mentions.c.part != "detached"
+_counts = incident_mentions.c.part.in_(MEMBERS)

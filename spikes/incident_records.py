@@ -65,7 +65,9 @@ class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
 
 class Opened(_Event, frozen=True):
-    """The watch saw something that belongs to no incident of late."""
+    """The watch saw something that belongs to no incident of late; it was this severe."""
+
+    severity: Severity = Severity.MINOR
 
 
 class Grew(_Event, frozen=True):
@@ -80,9 +82,34 @@ class Acknowledged(_Event, frozen=True):
 
 
 class StatementOut(_Event, frozen=True):
-    """The brand has spoken: `text` is what it said, `url` where."""
+    """The brand has spoken: `text` is what it said, `url` where. `draft`: the approved answer with these words is sent
+    to each of its cases that follow one."""
 
     url: str = ""
+    draft: str = ""
+
+
+class AnswersStopped(_Event, frozen=True):
+    """The statement is sent to no more of its cases."""
+
+
+class FamilyLed(_Event, frozen=True):
+    """Its cases follow this one, also those that come later."""
+
+    lead: str
+
+
+class FamilyJoined(_Event, frozen=True):
+    """So many more cases follow."""
+
+    joined: int
+
+
+class PromiseMissed(_Event, frozen=True):
+    """What the playbook promises was not done by then."""
+
+    promise: str
+    due: Moment
 
 
 class Calming(_Event, frozen=True):
@@ -116,7 +143,22 @@ class SplitOff(_Event, frozen=True):
     into: str
 
 
-Event = Opened | Grew | Acknowledged | StatementOut | Calming | Flared | Closed | Reopened | Noted | SplitOff
+Event = (
+    Opened
+    | Grew
+    | Acknowledged
+    | StatementOut
+    | AnswersStopped
+    | FamilyLed
+    | FamilyJoined
+    | PromiseMissed
+    | Calming
+    | Flared
+    | Closed
+    | Reopened
+    | Noted
+    | SplitOff
+)
 """Everything that can happen to an incident."""
 
 read_event = msgspec.json.Decoder(Event).decode
@@ -126,7 +168,10 @@ read_event = msgspec.json.Decoder(Event).decode
 class Work(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was done about an incident: what follows from its events, of which `version` is the number of the last.
 
-    `closed_upto` is the last event time that was known when it was closed.
+    `closed_upto` is the last event time that was known when it was closed. `lead` is the case that its cases follow,
+    `answer` the draft that is being sent to each of them, as `answer_by` chose, `answered` the last that was.
+    `due_from` is since when somebody has to see to it: since it was opened, or opened again; `severe_at` when it became
+    minor, major, critical; `missed` are the promises that were not kept since.
     """
 
     state: State = State.OPEN
@@ -142,6 +187,13 @@ class Work(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reopenings: int = 0
     into: str = ""
     split_off: tuple[str, ...] = ()
+    lead: str = ""
+    answer: str = ""
+    answer_by: str = ""
+    answered: str = ""
+    due_from: Moment | None = None
+    severe_at: tuple[Moment, ...] = ()
+    missed: tuple[str, ...] = ()
 
 
 def after(work: Work, event: Event) -> Work:
@@ -149,28 +201,39 @@ def after(work: Work, event: Event) -> Work:
     work = replace(work, version=work.version + 1)
     match event:
         case Opened():
-            return replace(work, opened_at=event.at)
+            return _severe(replace(work, opened_at=event.at, due_from=event.at), event.severity, event.at)
         case Acknowledged():
             state = State.CALMING if work.state is State.CALMING else State.ACKNOWLEDGED
             return replace(work, state=state, acknowledged_at=event.at, acknowledged_by=event.actor)
         case StatementOut():
             if not work.acknowledged_by:
                 work = replace(work, acknowledged_at=event.at, acknowledged_by=event.actor)
-            return replace(work, state=State.STATEMENT_OUT, statement_at=event.at)
+            if event.draft:
+                work = replace(work, answer=event.draft, answer_by=event.actor, answered=event.draft)
+            return replace(work, state=State.STATEMENT_OUT, statement_at=work.statement_at or event.at)
+        case AnswersStopped():
+            return replace(work, answer="", answer_by="")
+        case FamilyLed():
+            return replace(work, lead=event.lead)
+        case PromiseMissed():
+            return replace(work, missed=(*work.missed, event.promise))
         case Calming():
             return replace(work, state=State.CALMING, calm_at=event.at)
         case Flared():
             return replace(work, state=_before_calm(work), calm_at=None)
         case Closed():
             how = {"closed_at": event.at, "closed_by": event.actor, "closed_upto": event.upto, "into": event.into}
-            return replace(work, state=State.CLOSED, **how)
+            return replace(work, state=State.CLOSED, answer="", answer_by="", **how)
         case Reopened():
             fresh = {"acknowledged_at": None, "acknowledged_by": "", "statement_at": None, "calm_at": None}
             gone = {"closed_at": None, "closed_by": "", "closed_upto": None, "into": ""}
+            work = replace(work, due_from=event.at, missed=())
             return replace(work, state=State.REOPENED, reopenings=work.reopenings + 1, **fresh, **gone)
         case SplitOff():
             return replace(work, split_off=tuple(sorted({*work.split_off, event.topic})))
-        case Grew() | Noted():
+        case Grew():
+            return _severe(work, event.severity, event.at)
+        case FamilyJoined() | Noted():
             return work
 
 
@@ -180,6 +243,11 @@ def fold(events: Iterable[Event]) -> Work:
     for event in events:
         work = after(work, event)
     return work
+
+
+def _severe(work: Work, severity: Severity, at: datetime) -> Work:
+    reached = severity.rank + 1 - len(work.severe_at)
+    return replace(work, severe_at=(*work.severe_at, *[at] * reached)) if reached > 0 else work
 
 
 def _before_calm(work: Work) -> State:
@@ -292,6 +360,12 @@ class Incident(Struct, frozen=True, kw_only=True):
     def version(self) -> int:
         """To be given back with a change, so that two people do not undo each other's."""
         return self.work.version
+
+    @property
+    def overdue(self) -> tuple[str, ...]:
+        """What was promised, not done in time, and is not done yet."""
+        done = {"acknowledge": self.work.acknowledged_at, "statement": self.work.statement_at}
+        return tuple(name for name in self.work.missed if done.get(name) is None)
 
     @property
     def live(self) -> bool:

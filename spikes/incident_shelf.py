@@ -86,7 +86,7 @@ def record(transaction: Transaction, incident: Incident, event: Event) -> Incide
         "text": event.text,
         "body": _encode(replace(event, text="")),
     }
-    transaction.run(incident_events.insert(), [row])
+    transaction.insert(incident_events, [row], "seq", stamp="xid")
     return replace(incident, work=work)
 
 

@@ -44,6 +44,9 @@ from spikes.incident_shelf import (
     record,
 )
 from spikes.joining import IncidentSettings
+from spikes.matter import Matter
+from spikes.playbooks import Playbooks
+from spikes.sifting import Sifter
 from spikes.telling import Telling
 
 WATCH = "system:spikes"
@@ -59,9 +62,16 @@ class Incidents(Telling):
     or whose change `version` does not know of; Unfit. Safe to share among threads.
     """
 
-    def __init__(self, database: Database, clock: Clock, settings: IncidentSettings | None = None) -> None:
-        super().__init__(database, clock)
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        settings: IncidentSettings | None = None,
+        playbooks: Playbooks | None = None,
+    ) -> None:
+        super().__init__(database, clock, playbooks)
         self._settings = settings or IncidentSettings()
+        self._sifter = Sifter(database, clock)
         self._checked = ""
 
     # ------------------------------------------------------------- what the watch sees
@@ -107,19 +117,25 @@ class Incidents(Telling):
         return changed
 
     def gather(self, limit: int = 20_000) -> int:
-        """Gather the mentions of incidents that are not over, as far as they are stored, up to `limit` for each, and
-        let go of those that are not kept any more; returns how many were added. Topics that turn out to be another
-        matter are split off. For a timer."""
+        """Gather the mentions of incidents that are not over, as far as they are stored, up to `limit` for each, put
+        aside what is of another matter, and let go of those that are not kept any more; returns how many were added.
+        Topics that turn out to be another matter are split off. For a timer."""
         with self._db.read() as transaction:
             ids = list(transaction.run(select(incidents.c.id).where(incidents.c.closed_at == NEVER)).scalars())
         added = 0
         for id in sorted(ids):
-            added += gathering.gather(self._db, id, self._settings, limit)
+            added += gathering.gather(self._db, id, self._settings, limit, self._sifter.judge(id))
+            self._sifter.sift(id)
             for topic in gathering.topics_apart(self._db, id):
                 self._split(id, topic)
+        self._sifter.keep(ids)
         with self._db.write() as transaction:
             self._checked = gathering.forget_gone(transaction, self._checked)
         return added
+
+    def matter(self, id: str) -> Matter | None:
+        """What sets it apart, where that is known. Raises NoSuchIncident."""
+        return self._sifter.matter(self.incident(id))
 
     def forget(self, transaction: Transaction, mentions: Sequence[str]) -> None:
         """Let go of mentions that were taken back, at once; `gather` finds them too, in its own time."""
@@ -136,14 +152,14 @@ class Incidents(Telling):
                 raise Conflict(f"{holder} has acknowledged it already", holder=holder)
             return incident_records.Acknowledged(at=now, actor=by, text=text)
 
-        return self._change(id, version, change, text)
+        return self.change(id, version, change, text)
 
     def statement_out(self, id: str, by: str, text: str, *, url: str = "", version: int | None = None) -> Incident:
         """Note what the brand has said, in full or in short, and where."""
         if not text.strip():
             raise Unfit("text", "say what the statement says")
 
-        return self._change(
+        return self.change(
             id, version, lambda _, now: incident_records.StatementOut(at=now, actor=by, text=text, url=url), text
         )
 
@@ -155,7 +171,7 @@ class Incidents(Telling):
                 raise Conflict("it is calming already")
             return incident_records.Calming(at=now, actor=by, text=text)
 
-        return self._change(id, version, change, text)
+        return self.change(id, version, change, text)
 
     def close(self, id: str, by: str, text: str = "", *, version: int | None = None) -> Incident:
         """Say that it is over."""
@@ -163,7 +179,7 @@ class Incidents(Telling):
         def change(incident: Incident, now: datetime) -> Event:
             return incident_records.Closed(at=now, actor=by, text=text, upto=incident.extent.last_at)
 
-        return self._change(id, version, change, text)
+        return self.change(id, version, change, text)
 
     def reopen(self, id: str, by: str, text: str = "", *, version: int | None = None) -> Incident:
         """Say that it is not over. Raises Conflict unless it is closed or calming."""
@@ -175,13 +191,13 @@ class Incidents(Telling):
                 raise Conflict(f"it is part of {incident.work.into}")
             return incident_records.Reopened(at=now, actor=by, text=text)
 
-        return self._change(id, version, change, text, closed=True)
+        return self.change(id, version, change, text, closed=True)
 
     def note(self, id: str, by: str, text: str) -> Incident:
         """Write a line in the timeline, whatever the state."""
         if not text.strip():
             raise Unfit("text", "write something")
-        return self._change(
+        return self.change(
             id, None, lambda _, now: incident_records.Noted(at=now, actor=by, text=text), text, closed=True
         )
 
@@ -193,17 +209,17 @@ class Incidents(Telling):
         """Take mentions out of it for good."""
         return self._place(id, mentions, "detached")
 
-    # ----------------------------------------------------------------------- inside
-
-    def _change(
+    def change(
         self,
         id: str,
         version: int | None,
         change: Callable[[Incident, datetime], Event],
-        text: str,
+        text: str = "",
         *,
         closed: bool = False,
     ) -> Incident:
+        """Let what `change` says happen to it, for what other modules do with incidents: where nobody else changed it
+        since `version`, and to a closed one only if `closed`. `change` may raise, and nothing has happened."""
         if len(text) > TEXT_CHARS:
             raise Unfit("text", f"is longer than {TEXT_CHARS} characters")
         with self._db.write() as transaction:
@@ -217,6 +233,8 @@ class Incidents(Telling):
             if isinstance(event, incident_records.Calming):
                 gather_again(transaction, id, incident.extent.onset)
         return incident
+
+    # ----------------------------------------------------------------------- inside
 
     def _place(self, id: str, mentions: Sequence[str], part: str) -> int:
         with self._db.write() as transaction:
@@ -251,7 +269,8 @@ class Incidents(Telling):
         number = self._next_number(transaction, strand)
         incident = _new(strand, number, detection, topic, alone(detection))
         now = self._clock.now()
-        incident = record(transaction, incident, incident_records.Opened(at=now, actor=WATCH))
+        opened = incident_records.Opened(at=now, actor=WATCH, severity=detection.severity)
+        incident = record(transaction, incident, opened)
         put(transaction, incident, heard_at=now)
         put_detection(transaction, id, incident.id, detection)
         return incident
@@ -285,6 +304,8 @@ class Incidents(Telling):
         gone = incident_records.Closed(at=now, actor=WATCH, upto=other.extent.last_at, into=first.id)
         put(transaction, record(transaction, other, gone))
         first = replace(first, extent=joined(first.extent, other.extent))
+        if other.work.lead and not first.work.lead:
+            first = record(transaction, first, incident_records.FamilyLed(at=now, actor=WATCH, lead=other.work.lead))
         put(transaction, first)
         return first
 
@@ -322,7 +343,8 @@ class Incidents(Telling):
                 return
             now = self._clock.now()
             other = _new(strand, self._next_number(transaction, strand), rows[0], topic, extent(rows))
-            other = record(transaction, other, incident_records.Opened(at=now, actor=WATCH))
+            opened = incident_records.Opened(at=now, actor=WATCH, severity=other.severity)
+            other = record(transaction, other, opened)
             put(transaction, other, heard_at=now)
             of_topic = (incident_detections.c.facet == "topic", incident_detections.c.value == topic)
             mine = incident_detections.c.incident == id

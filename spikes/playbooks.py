@@ -11,9 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from desk import macros
+from desk._durations import Duration
 from desk._plain import plain
 from desk._validated import nearest, validated, wrong
 from desk.macros import Macro, variables
@@ -68,9 +69,24 @@ class Reading(Settings):
         return url
 
 
+class ServiceLevel(Settings):
+    """What is promised of an incident, from when it was opened (or opened again, or became so severe): by when somebody
+    acknowledges it, and by when a first statement is out. None: nothing is."""
+
+    acknowledge: Duration | None = None
+    statement: Duration | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ServiceLevel:
+        if self.acknowledge and self.statement and self.statement < self.acknowledge:
+            raise wrong("promises the statement before anybody has acknowledged it", "give acknowledge a shorter time")
+        return self
+
+
 class Playbook(Settings):
     """What is done about incidents of these `kinds` (all, where none is named) of these `brands` (the same), from this
-    `severity` on. `pause` is plain words: what to stop until it is over."""
+    `severity` on. `pause` is plain words: what to stop until it is over. `answers_per_minute` is how fast a statement
+    goes out to its cases from each account (`spikes/answering.py`)."""
 
     name: str = Field(min_length=1, max_length=80)
     kinds: tuple[_Kind, ...] = ()
@@ -80,6 +96,8 @@ class Playbook(Settings):
     statements: tuple[str, ...] = ()
     pause: tuple[_Words, ...] = ()
     read: tuple[Reading, ...] = ()
+    service_level: ServiceLevel = ServiceLevel()
+    answers_per_minute: float = Field(6, gt=0, le=30)
 
     def covers(self, kind: str, brand: str) -> bool:
         """Whether it is for such an incident."""

@@ -5,13 +5,15 @@ It holds what `spike_mentions` holds and nothing else, so it is made anew from t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from msgspec import Struct
 
 from spikes.counting import Said, hash_of
-from spikes.sketch import Sketch, distinct
+from spikes.minutes import BLOCK, WHO, Minute, Packed, Voices
+from spikes.sketch import ALL, Hashes, Union, distinct
 
 Side = Literal["negative", "positive", "mentions"]
 """Which count a detector follows: distinct negative authors, distinct positive ones, or mentions."""
@@ -21,49 +23,6 @@ LATENESS = 10
 
 KEPT = 60 + LATENESS + 5
 """Minutes that are kept behind what was judged: the longest window and the bucket before the oldest that can change."""
-
-
-class Minute:
-    """One minute of one facet."""
-
-    __slots__ = (
-        "angry",
-        "authors",
-        "copies",
-        "mentions",
-        "negative",
-        "negative_reposts",
-        "pleased",
-        "reach",
-        "reposts",
-        "suspicious",
-    )
-
-    def __init__(self) -> None:
-        self.mentions = self.negative = self.reposts = self.reach = 0
-        self.negative_reposts = self.suspicious = self.copies = 0
-        self.authors = Sketch()
-        self.angry: Sketch | None = None
-        self.pleased: Sketch | None = None
-
-    def add(self, it: Said, author: int) -> None:
-        """Count one."""
-        self.mentions += 1
-        self.reach += it.reach
-        self.reposts += it.repost
-        self.authors.add(author)
-        if it.tone < 0:
-            self.negative += 1
-            self.negative_reposts += it.repost
-            self.suspicious += it.suspicious
-            self.copies += it.copy
-            if self.angry is None:
-                self.angry = Sketch()
-            self.angry.add(author)
-        elif it.tone > 0:
-            if self.pleased is None:
-                self.pleased = Sketch()
-            self.pleased.add(author)
 
 
 class Window(Struct):
@@ -83,12 +42,37 @@ class Window(Struct):
 
 
 class Series:
-    """The minutes of one facet; those in which nothing was said are not there."""
+    """The minutes of one facet; those in which nothing was said are not there. Those of which no more is expected are
+    packed, in blocks by their first minute."""
 
-    __slots__ = ("minutes",)
+    __slots__ = ("blocks", "minutes")
 
     def __init__(self) -> None:
         self.minutes: dict[int, Minute] = {}
+        self.blocks: dict[int, Packed] = {}
+
+    @property
+    def first(self) -> int:
+        """The first minute in which something was said; there is one."""
+        packed = [next(iter(self.blocks[min(self.blocks)]))] if self.blocks else []
+        return min([*packed, *self.minutes])
+
+    @property
+    def newest(self) -> int:
+        """The last."""
+        packed = [max(self.blocks[max(self.blocks)])] if self.blocks else []
+        return max([*packed, *self.minutes])
+
+    def minute(self, at: int) -> Minute:
+        """This minute, to count in."""
+        it = self.minutes.get(at)
+        if it is None:
+            if block := self.blocks.pop(at - at % BLOCK, None):
+                self.minutes |= block.minutes()
+            it = self.minutes.get(at)
+        if it is None:
+            it = self.minutes[at] = Minute()
+        return it
 
     def window(self, end: int, width: int) -> Window:
         """The `width` minutes before `end`."""
@@ -109,26 +93,80 @@ class Series:
 
     def voices(self, side: Side, end: int, width: int) -> int:
         """Distinct authors of this side (or mentions) in the `width` minutes before `end`."""
-        found = self._between(end - width, end)
-        if side == "negative":
-            return distinct(it.angry for it in found if it.angry is not None)
-        if side == "positive":
-            return distinct(it.pleased for it in found if it.pleased is not None)
-        return sum(it.mentions for it in found)
+        if side == "mentions":
+            return sum(it.mentions for it in self._between(end - width, end))
+        return distinct(self._who(_WHO[side], end - width, end))
+
+    def all_voices(self, side: Side, end: int, widths: Sequence[int]) -> list[int]:
+        """The same for several widths, the shortest first: distinct authors of one side."""
+        union, before, counts = Union(), end, []
+        for width in widths:
+            for it in self._who(_WHO[side], end - width, before):
+                union.add(it)
+            before = end - width
+            counts.append(union.count())
+        return counts
+
+    def at_most(self, side: Side, end: int, widths: Sequence[int]) -> list[int] | None:
+        """What `all_voices` is not above, nor negative mentions are where that is the side: found without comparing
+        accounts. None where accounts were so many that they are estimated."""
+        counts = []
+        for width in widths:
+            since, count = end - width, 0
+            for start, block in self.blocks.items():
+                if start < end and since < start + BLOCK:
+                    if not block.few:
+                        return None
+                    count += block.negatives(since, end) if side == "negative" else block.pleased
+            for minute, it in self.minutes.items():
+                if since <= minute < end and (sketch := it.angry if side == "negative" else it.pleased) is not None:
+                    if sketch.limit < ALL:
+                        return None
+                    count += it.negative if side == "negative" else len(sketch.hashes)
+            counts.append(count)
+        return counts
 
     def authors(self, end: int, width: int) -> int:
         """Distinct authors in the `width` minutes before `end`."""
-        return distinct(it.authors for it in self._between(end - width, end))
+        return distinct(self._who("authors", end - width, end))
 
     def negative(self, end: int, width: int) -> int:
         """Negative mentions of the `width` minutes before `end`."""
-        return sum(it.negative for it in self._between(end - width, end))
+        since = end - width
+        packed = sum(it.negatives(since, end) for it in self._blocks(since, end))
+        return packed + sum(it.negative for minute, it in self.minutes.items() if since <= minute < end)
+
+    def pack(self, before: int, who: tuple[Voices, ...]) -> None:
+        """Pack the blocks that end before then."""
+        for start in {minute - minute % BLOCK for minute in self.minutes if minute < before}:
+            self.blocks[start] = Packed(start, self.minutes, who)
+            for minute in range(start, start + BLOCK):
+                self.minutes.pop(minute, None)
+
+    def forget(self, before: int) -> bool:
+        """Let go of the minutes before then, a multiple of BLOCK; whether any is left."""
+        for start in [start for start in self.blocks if start < before]:
+            del self.blocks[start]
+        for minute in [minute for minute in self.minutes if minute < before]:
+            del self.minutes[minute]
+        return bool(self.minutes or self.blocks)
+
+    def _blocks(self, since: int, until: int) -> list[Packed]:
+        return [it for start, it in self.blocks.items() if start < until and since < start + BLOCK]
+
+    def _who(self, who: Voices, since: int, until: int) -> Iterator[Hashes]:
+        for block in self._blocks(since, until):
+            yield from block.voices(who, since, until)
+        for minute, it in self.minutes.items():
+            if since <= minute < until and (sketch := getattr(it, who)) is not None:
+                yield sketch
 
     def _between(self, since: int, until: int) -> list[Minute]:
-        minutes = self.minutes
-        if len(minutes) < until - since:
-            return [it for minute, it in minutes.items() if since <= minute < until]
-        return [minutes[minute] for minute in range(since, until) if minute in minutes]
+        packed = [pair for block in self._blocks(since, until) for pair in block.minutes().items()]
+        return [it for minute, it in [*packed, *self.minutes.items()] if since <= minute < until]
+
+
+_WHO: Mapping[Side, Voices] = MappingProxyType({"negative": "angry", "positive": "pleased"})
 
 
 class Brand:
@@ -139,9 +177,15 @@ class Brand:
         self.epoch = epoch
         self.complete_from = complete_from
         """The first minute from which on everything is in here; a multiple of 5."""
+        self._packed_to = 0
         self.series: dict[str, Series] = {}
         self.waiting: dict[str, set[int]] = {}
         """Ends of windows to be judged, by facet."""
+
+    @property
+    def newest(self) -> int:
+        """The last minute in here in which something was said; 0 where nothing was."""
+        return max((series.newest for series in self.series.values()), default=0)
 
     def absorb(self, mentions: Iterable[Said]) -> None:
         """Count mentions, each once."""
@@ -151,10 +195,7 @@ class Brand:
                 series = self.series.get(facet)
                 if series is None:
                     series = self.series[facet] = Series()
-                minute = series.minutes.get(it.minute)
-                if minute is None:
-                    minute = series.minutes[it.minute] = Minute()
-                minute.add(it, author)
+                series.minute(it.minute).add(it, author)
 
     def await_judging(self, mentions: Iterable[Said], edge: int) -> None:
         """Note the windows that these change as they come, the newest minute so far being `edge`: those that ended
@@ -184,14 +225,20 @@ class Brand:
                 ends = {minute + 1 for minute, it in series.minutes.items() if it.angry or it.pleased}
                 yield facet, sorted(end for end in ends if first <= end <= until)
 
-    def forget(self, before: int) -> None:
-        """Let go of minutes, and of who spoke in them."""
-        before -= before % 5
-        if before <= self.complete_from:
+    def age(self, judged: int) -> None:
+        """Now that windows were judged up to there: pack the minutes that no window to be judged ends in, and let go of
+        those, and of who spoke in them, that none holds."""
+        over = judged - LATENESS - 1
+        over -= over % BLOCK
+        if over <= self._packed_to:
             return
-        self.complete_from = before
+        self._packed_to = over
+        before = judged - KEPT
+        before -= before % BLOCK
+        self.complete_from = max(before, self.complete_from)
         for facet, series in list(self.series.items()):
-            for minute in [minute for minute in series.minutes if minute < before]:
-                del series.minutes[minute]
-            if not series.minutes:
+            if series.forget(before):
+                # Only of a brand as a whole it matters who was pleased, once its buckets are written.
+                series.pack(over, ("authors", "angry") if facet else WHO)
+            else:
                 del self.series[facet]

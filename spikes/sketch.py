@@ -5,7 +5,9 @@ makes no difference."""
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 KEPT = 256
 """Exact up to so many different accounts."""
@@ -14,33 +16,63 @@ ALL = 1 << 32
 """One above the largest hash."""
 
 
+class Hashes(Protocol):
+    """A set of 32-bit hashes, of which those below `limit` are known."""
+
+    @property
+    def hashes(self) -> Sequence[int]: ...  # noqa: D102 - see above
+    @property
+    def limit(self) -> int: ...  # noqa: D102
+
+
 class Sketch:
-    """A set of 32-bit hashes, of which the smallest are kept: all of them below `limit`."""
+    """A set of 32-bit hashes, of which the smallest are kept, in order: all of them below `limit`."""
 
     __slots__ = ("hashes", "limit")
 
-    def __init__(self) -> None:
-        self.hashes = array("I")
-        self.limit = ALL
+    def __init__(self, hashes: Iterable[int] = (), limit: int = ALL) -> None:
+        self.hashes = array("I", hashes)
+        self.limit = limit
 
     def add(self, value: int) -> None:
         """Take in a hash."""
-        if value >= self.limit or value in self.hashes:
+        if value >= self.limit:
             return
-        self.hashes.append(value)
-        if len(self.hashes) > KEPT:
-            self.hashes = array("I", sorted(self.hashes))
-            self.limit = self.hashes.pop()
+        hashes = self.hashes
+        at = bisect_left(hashes, value)
+        if at < len(hashes) and hashes[at] == value:
+            return
+        hashes.insert(at, value)
+        if len(hashes) > KEPT:
+            self.limit = hashes.pop()
 
 
-def distinct(sketches: Iterable[Sketch]) -> int:
+class Union:
+    """What several of them have seen together, one after the other."""
+
+    __slots__ = ("_found", "_limit")
+
+    def __init__(self) -> None:
+        self._found: set[int] = set()
+        self._limit = ALL
+
+    def add(self, sketch: Hashes) -> None:
+        """Take in all that one has seen."""
+        self._found.update(sketch.hashes)
+        if sketch.limit < self._limit:
+            self._limit = sketch.limit
+
+    def count(self) -> int:
+        """How many different hashes."""
+        limit = self._limit
+        if limit == ALL:
+            return len(self._found)
+        return round(sum(value < limit for value in self._found) * ALL / limit)
+
+
+def distinct(sketches: Iterable[Hashes]) -> int:
     """How many different hashes they have seen together."""
-    union: set[int] = set()
-    limit = ALL
+    union = Union()
     for sketch in sketches:
-        union.update(sketch.hashes)
-        if sketch.limit < limit:
-            limit = sketch.limit
-    if limit == ALL:
-        return len(union)
-    return round(sum(value < limit for value in union) * ALL / limit)
+        union.add(sketch)
+    return union.count()

@@ -15,7 +15,7 @@ from pipeline.mention import Enriched, Moment
 from pipeline.store.case_tables import case_events, case_mentions
 from pipeline.store.columns import utc
 from pipeline.store.database import Transaction
-from pipeline.store.incident_tables import incident_mentions
+from pipeline.store.incident_tables import MEMBERS, incident_mentions
 from pipeline.store.tables import mentions
 from spikes.gathering import read_enriched, said_in
 from spikes.growth import Growth, growth
@@ -24,6 +24,7 @@ from spikes.incident_records import Acknowledged, Incident, State, StatementOut
 from spikes.incident_shelf import events_of
 from spikes.joining import IncidentSettings
 from spikes.paragraph import paragraph
+from spikes.promises import Promise
 from spikes.story import MOST, Story, chance, mean_sentiment, story
 
 DAYS = 7
@@ -50,7 +51,8 @@ class Told(NamedTuple):
 class Review(Struct, frozen=True, kw_only=True):
     """How it went. Durations are from the onset, None where it did not come to that; sentiment is a mean of -1..1:
     `before` in the week before, `during` what was said of the brand from the onset until the statement (or until it
-    calmed down), `after` from then on, for a day. `what` are the terms that set it apart."""
+    calmed down), `after` from then on, for a day. `what` are the terms that set it apart; `promises` what the
+    playbook promises."""
 
     incident: str
     onset: Moment
@@ -69,6 +71,7 @@ class Review(Struct, frozen=True, kw_only=True):
     before: float | None
     during: float | None
     after: float | None
+    promises: tuple[Promise, ...] = ()
 
 
 class Telling(IncidentQueries):
@@ -83,7 +86,7 @@ class Telling(IncidentQueries):
         now = min(utc(now) if now else max(self._clock.now(), incident.extent.last_at), last)
         with self._db.read() as transaction:
             said = list(_sampled(transaction, id))
-            before = list(_before(transaction, incident))
+            before = list(said_before(transaction, incident))
             around = list(_around(transaction, incident, now))
             growing = _growth(transaction, incident, now)
         found = story(incident.brand, said, before, around=around, total=(posts, authors))
@@ -102,7 +105,7 @@ class Telling(IncidentQueries):
             during = mean_sentiment(_between(transaction, incident.brand, extent.onset, turn, MOST))
             later = turn + timedelta(days=1)
             after = mean_sentiment(_between(transaction, incident.brand, turn, later, MOST))
-            before = mean_sentiment(_before(transaction, incident))
+            before = mean_sentiment(said_before(transaction, incident))
         acknowledged = min((it.at for it in events if isinstance(it, Acknowledged | StatementOut)), default=None)
         statements = [it for it in events if isinstance(it, StatementOut)]
 
@@ -127,6 +130,7 @@ class Telling(IncidentQueries):
             before=before,
             during=during,
             after=after,
+            promises=self.promises(incident),
         )
 
 
@@ -138,10 +142,10 @@ def _sampled(transaction: Transaction, id: str) -> Iterator[Enriched]:
         yield from said_in(transaction, chosen[start : start + 500])
 
 
-def _before(transaction: Transaction, incident: Incident) -> Iterator[Enriched]:
+def said_before(transaction: Transaction, incident: Incident) -> Iterator[Enriched]:
     """What was said of the brand in the week before: the last of each day, day by day back from the onset; nothing
     that is itself of an incident."""
-    seen = select(incident_mentions.c.mention).where(incident_mentions.c.mention == mentions.c.id).exists()
+    seen = select(incident_mentions.c.mention).where(incident_mentions.c.mention == mentions.c.id, _counts).exists()
     for day in range(DAYS):
         until = incident.extent.onset - timedelta(days=day)
         since = until - timedelta(days=1)
@@ -150,7 +154,7 @@ def _before(transaction: Transaction, incident: Incident) -> Iterator[Enriched]:
 
 def _around(transaction: Transaction, incident: Incident, now: datetime) -> Iterator[Enriched]:
     """What else was said of the brand while it went on."""
-    ours = (incident_mentions.c.mention == mentions.c.id, incident_mentions.c.incident == incident.id)
+    ours = (incident_mentions.c.mention == mentions.c.id, incident_mentions.c.incident == incident.id, _counts)
     other = ~select(incident_mentions.c.mention).where(*ours).exists()
     return _between(transaction, incident.brand, incident.extent.onset, now, MOST // 2, other)
 
@@ -196,4 +200,4 @@ def _answers(transaction: Transaction, incident: Incident) -> tuple[int, int, da
     return number, row.cases, row.first
 
 
-_counts = incident_mentions.c.part != "detached"
+_counts = incident_mentions.c.part.in_(MEMBERS)

@@ -212,7 +212,7 @@ def _through(end: int) -> int:
 
 def _beginning(scope: Scope, facet: str) -> int:
     series = scope.recent.series.get(facet)
-    first = min(series.minutes, default=scope.judged) if series else scope.judged
+    first = series.first if series else scope.judged
     known = scope.since - scope.since % STEP
     return max(known, first // DAY * DAY - DAY)
 

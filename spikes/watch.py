@@ -104,13 +104,12 @@ class Watch:
     # ---------------------------------------------------------------- one window
 
     def _trouble(self, scope: Scope, facet: str, series: Series, end: int) -> Detection | None:
-        counts = [series.voices("negative", end, width) for width in WINDOWS]
+        if (known := self._known(scope, facet, "negative", series, end)) is None:
+            return None
+        counts = series.all_voices("negative", end, WINDOWS)
         loud = counts[2] <= FEW and series.negative(end, WINDOWS[2]) >= LOUD
         if loud:
             counts = [series.negative(end, width) for width in WINDOWS]
-        if not fires(1.0, max(counts), self._sensitivity):
-            return None
-        known = self._tracks.at(scope, facet, "negative", end)
         found = judged(known.detector, end, counts)
         voices = counts[WINDOWS.index(found.minutes)]
         if not fires(found.score, voices, self._sensitivity):
@@ -125,6 +124,17 @@ class Watch:
         evidence = _evidence(window, found.expected, found.rare_per_week)
         return _detection(scope, facet, end, onset, kind, severity, found.score, evidence)
 
+    def _known(self, scope: Scope, facet: str, side: Side, series: Series, end: int) -> Known | None:
+        """What the windows that end then are judged by; None where they cannot be out of the ordinary, even if no
+        account spoke twice: the more speak, the higher is the score."""
+        most = series.at_most(side, end, WINDOWS)
+        if most is not None and not fires(1.0, max(most), self._sensitivity):
+            return None
+        known = self._tracks.at(scope, facet, side, end)
+        if most is not None and not fires(judged(known.detector, end, most).score, max(most), self._sensitivity):
+            return None
+        return known
+
     def _stands_out(self, scope: Scope, facet: str, known: Known, voices: int, window: Window, end: int) -> bool:
         """Is the negative share unusual: among those who speak of this, and of this among all who speak of the brand?
         (An intent is of one tone by itself.)"""
@@ -136,10 +146,9 @@ class Watch:
         return facet.startswith("intent:") or stands_out(voices, window.authors, known.share())
 
     def _praise(self, scope: Scope, series: Series, end: int) -> Detection | None:
-        counts = [series.voices("positive", end, width) for width in WINDOWS]
-        if not fires(1.0, max(counts), self._sensitivity):
+        if (known := self._known(scope, "", "positive", series, end)) is None:
             return None
-        known = self._tracks.at(scope, "", "positive", end)
+        counts = series.all_voices("positive", end, WINDOWS)
         found = judged(known.detector, end, counts)
         voices = counts[WINDOWS.index(found.minutes)]
         window = series.window(end, found.minutes)

@@ -16,7 +16,7 @@ from statistics import fmean, median
 import msgspec
 
 from benchmarks.spikes import candidates, nab, traffic
-from spikes.detector import THRESHOLDS, Detector, Tuning
+from spikes.detector import STEPS, THRESHOLDS, Detector, Tuning
 
 Method = Callable[[Sequence[datetime], Sequence[float]], list[float]]
 
@@ -28,25 +28,23 @@ FALSE_PER_WEEK = 0.5
 NEIGHBOURS: tuple[dict[str, float | int], ...] = (
     {"half_life": 0.85},
     {"half_life": 1.15},
-    {"floor": 0.25},
     {"floor": 1.0},
     {"window": 1.0},
-    {"window": 33 / 24},
     {"remembered": 21},
-    {"remembered": 60},
-    {"prior_days": 4},
+    {"prior_days": 5},
+    {"prior_days": 7},
     {"prior_days": 8},
-    {"prior_peak": 6.0},
+    {"prior_peak": 8.0},
     {"prior_peak": 10.0},
-    {"least_peak": 2.0},
 )
+"""Those that change anything here: half the floor, a window of 33 hours, 60 days, and a least peak of 2 do not."""
 
 
-def harken(tuning: Tuning | None = None) -> Method:
-    """The detector, as it is or tuned otherwise."""
+def harken() -> Method:
+    """The detector, as it is."""
 
     def method(times: Sequence[datetime], values: Sequence[float]) -> list[float]:
-        detector = Detector(traffic.WIDTH, tuning=tuning)
+        detector = Detector(traffic.WIDTH)
         return [detector.step(at, value).score for at, value in zip(times, values, strict=True)]
 
     return method
@@ -97,16 +95,41 @@ def main(folder: Path) -> None:
 
 
 def _neighbourhood(labelled: Sequence[nab.Series]) -> None:
-    print("\n| tuned otherwise | in sample | leave one out | half for half |\n| --- | --- | --- | --- |")
-    results = []
+    """The setting and its neighbours: leave one out and half for half, of scores as they are and in other steps."""
+    print("\n| leave one out, half for half | as scored | unrounded | steps elsewhere |\n| --- | --- | --- | --- |")
+    found = [("as it is", _held(labelled, Tuning()))]
     for change in NEIGHBOURS:
-        method = harken(msgspec.structs.replace(Tuning(), **change))
-        result = nab.evaluate(labelled, {it.name: method(it.times, it.values) for it in labelled})
-        results.append(result)
-        print(f"| {', '.join(f'{key} {value:.4g}' for key, value in change.items())} | {_points(result)} |", flush=True)
-    mean = nab.Result(*(fmean(values) for values in zip(*map(_values, results), strict=True)))
-    least = nab.Result(*(min(values) for values in zip(*map(_values, results), strict=True)))
-    print(f"| mean | {_points(mean)} |\n| worst | {_points(least)} |")
+        name = ", ".join(f"{key} {value:.4g}" for key, value in change.items())
+        found.append((name, _held(labelled, msgspec.structs.replace(Tuning(), **change))))
+    columns = list(zip(*(points for _, points in found[1:]), strict=True))
+    found += [("mean of the neighbours", tuple(map(fmean, columns))), ("worst of them", tuple(map(min, columns)))]
+    for name, points in found:
+        pairs = [f"{one_out:.1f}, {halves:.1f}" for one_out, halves in zip(points[::2], points[1::2], strict=True)]
+        print(f"| {name} | {' | '.join(pairs)} |", flush=True)
+
+
+def _held(labelled: Sequence[nab.Series], tuning: Tuning) -> tuple[float, ...]:
+    """Leave one out and half for half: of the scores as they are, of unrounded ones, and the mean of ten ways to put as
+    many steps elsewhere."""
+    levels: dict[str, list[float]] = {}
+    for it in labelled:
+        detector = Detector(traffic.WIDTH, tuning=tuning)
+        verdicts = [detector.step(at, value) for at, value in zip(it.times, it.values, strict=True)]
+        levels[it.name] = [one.level if one.score else 0.0 for one in verdicts]
+    unrounded = nab.evaluate(labelled, levels)
+    moved = [nab.evaluate(labelled, _stepped(levels, part / 10 / STEPS)) for part in range(10)]
+    return (
+        *(moved[0].leave_one_out, moved[0].splits, unrounded.leave_one_out, unrounded.splits),
+        *(fmean(it.leave_one_out for it in moved), fmean(it.splits for it in moved)),
+    )
+
+
+def _stepped(levels: dict[str, list[float]], shift: float) -> dict[str, list[float]]:
+    """Rounded as scores are, with every step higher by so much."""
+    return {
+        name: [max(0.0, round((level - shift) * STEPS) / STEPS + shift) if level else 0.0 for level in them]
+        for name, them in levels.items()
+    }
 
 
 def _levels(labelled: Sequence[nab.Series], made: Sequence[traffic.Made], calm: Sequence[traffic.Made]) -> None:
@@ -129,10 +152,6 @@ def _levels(labelled: Sequence[nab.Series], made: Sequence[traffic.Made], calm: 
             f"| {name} | {level:.2f} | {fmean(ordinary):.2f}, at most {max(ordinary):.2f} "
             f"| {7 * traffic.DAY * fmean(outside):.2f} | {_found(made, method, level)} |"
         )
-
-
-def _values(result: nab.Result) -> tuple[float, ...]:
-    return (result.in_sample, result.leave_one_out, result.splits, result.threshold)
 
 
 def _points(result: nab.Result) -> str:

@@ -32,8 +32,12 @@ NEVER = LASTS.total_seconds() / 60
 def plans(quick: bool) -> list[Plan]:
     """The longest first."""
     if quick:
-        some = tuple((shape, 300) for shape in CASTS)
-        return [Plan(200, 1, 8, some)]
+        some = tuple((shape, size) for shape in CASTS for size in SMALL[1:])
+        return [
+            Plan(5_000, 0, 14, (*some, ("burst", LARGE[0]), ("bot flood", LARGE[0]))),
+            *(Plan(per_day, 0, 21, (*some, (SILENT, 0))) for per_day in (500, 50)),
+            Plan(5, 0, 21, some),
+        ]
     every = tuple((shape, size) for shape in CASTS for size in SMALL)
     large = tuple((shape, size) for shape in FEW_SHAPES for size in LARGE)
     more = tuple((shape, size) for shape in CASTS for size in SMALL[1::2])

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table
 
 from benchmarks.machine import on_one_core
 from benchmarks.measures import Bench
@@ -18,7 +21,8 @@ from benchmarks.results import Gate, Row
 from pipeline.clock import SystemClock
 from pipeline.mention import Author, Enriched, Intent, Mention, Sentiment, Tags
 from pipeline.store import Store
-from pipeline.store.database import Database
+from pipeline.store.database import Database, Transaction
+from pipeline.store.spike_tables import spike_mentions
 from spikes.counts import Counts
 from spikes.watch import Watch
 
@@ -28,6 +32,9 @@ BRANDS, TOPICS = 500, 10
 BATCH = 500
 WARM = 5000
 """Mentions at the rate before the timed ones: detectors that had heard nothing for a while catch up once."""
+
+TRIM = 50 * BATCH
+"""Mentions after which the memory is looked through, as the role does."""
 
 HOURS = 6
 """Of event time before the load, thinly: by then the last hour, which is held in memory, should grow no further."""
@@ -62,6 +69,52 @@ def measure(bench: Bench) -> Iterator[Row]:
         what = f"memory after {HOURS} hours of event time, {kind}"
         ratio = found["late_mb"] / found["early_mb"]
         yield Row("spikes-load", what, found["late_mb"], "MB", ratio, f"{HOURS // 2 + 1} hours", GROWN)
+    minutes = bench.scaled(120, 4)
+    bench.say(f"spikes: {minutes} minutes at {RATE:,} mentions a second")
+    found = on_one_core("benchmarks.spikes.load", f"sqlite:///{bench.folder}/spikes-sustained.db", str(minutes))
+    what = f"peak memory by {minutes // 2} minutes of event time at {RATE:,} mentions/s"
+    yield Row("spikes-load", what, found["half_mb"], "MB", gate=MEMORY_MB)
+    what = f"peak memory by {minutes} minutes of event time at {RATE:,} mentions/s"
+    note = f"{found['speed']:,.0f} mentions/s, made as they are counted, without their rows"
+    yield Row("spikes-load", what, found["peak_mb"], "MB", gate=MEMORY_MB, note=note)
+
+
+class Untabled(Transaction):
+    """Leaves out the rows of mentions: they fill the disk, not the memory, and are not read while all goes well."""
+
+    def insert(self, table: Table, rows: Sequence[dict[str, Any]], key: str, *given: Any, **named: Any) -> None:
+        """Insert them, unless they are mentions."""
+        if table is not spike_mentions:
+            super().insert(table, rows, key, *given, **named)
+
+
+def sustain(url: str, minutes: int) -> dict[str, float]:
+    """The most memory, in MB, by so many minutes of event time at the full rate, and half as many; mentions a second,
+    which are made as they are counted."""
+    counts, watch, database = fresh(url)
+    begun, done, peaks = time.perf_counter(), 0, []
+    for minute in range(minutes):
+        for second in range(0, 60 * RATE, BATCH):
+            at = START + timedelta(minutes=minute, seconds=second / RATE)
+            items = made(BATCH, at, RATE, minute * 60 * RATE + second)
+            with database.write() as transaction:
+                untabled = Untabled(transaction.connection)
+                watch.look(untabled, counts.count(untabled, items))
+            done += len(items)
+            if done % TRIM == 0:
+                watch.forget_all_but(counts.in_memory())
+        peaks.append(_peak_mb())
+    seconds = time.perf_counter() - begun
+    return {"half_mb": peaks[minutes // 2 - 1], "peak_mb": peaks[-1], "speed": done / seconds}
+
+
+def fresh(url: str) -> tuple[Counts, Watch, Database]:
+    """What counts and watches, over an empty store."""
+    store = Store(url, SystemClock())
+    store.upgrade()
+    store.close()
+    database = Database(url)
+    return Counts(database, SystemClock()), Watch(), database
 
 
 def made(number: int, start: datetime, per_second: float, seed: int) -> list[Enriched]:
@@ -98,13 +151,14 @@ def made(number: int, start: datetime, per_second: float, seed: int) -> list[Enr
 
 
 def main() -> None:
-    """`python -m benchmarks.spikes.load URL FILLED TIMED`: HOURS of event time thinly, then TIMED at the rate."""
-    url, filled, timed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    store = Store(url, SystemClock())
-    store.upgrade()
-    store.close()
-    database = Database(url)
-    counts, watch = Counts(database, SystemClock()), Watch()
+    """`python -m benchmarks.spikes.load URL FILLED TIMED`: HOURS of event time thinly, then TIMED at the rate.
+    `URL MINUTES`: so many minutes of event time at the rate."""
+    url, filled = sys.argv[1], int(sys.argv[2])
+    if len(sys.argv) == 3:
+        print(json.dumps(sustain(url, filled)))
+        return
+    timed = int(sys.argv[3])
+    counts, watch, database = fresh(url)
     memory: list[float] = []
     thin = filled // HOURS
     for hour in range(HOURS):

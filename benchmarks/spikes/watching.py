@@ -19,7 +19,7 @@ from spikes.counting import FOLLOWERS, YOUNG, Said
 from spikes.counts import Scope, Touched
 from spikes.detection import Detection
 from spikes.detector import Sensitivity
-from spikes.recent import KEPT, LATENESS, Brand
+from spikes.recent import LATENESS, Brand
 from spikes.shelf import STEP, put_buckets, recent_buckets
 from spikes.watch import Watch
 
@@ -92,7 +92,7 @@ class Feed:
         self._judged = max(judged_before, self._edge + 1)
         late = self._judged - LATENESS
         self._closed = max(closed_before, late - late % STEP)
-        recent.forget(judged_before - KEPT)
+        recent.age(judged_before)
         recent.absorb(new)
         recent.await_judging(new, edge)
         scope = Scope(self._brand, recent, judged_before, self._judged, closed_before, self._closed, self._since)

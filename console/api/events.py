@@ -1,16 +1,17 @@
-"""What happens to cases, as it happens: server-sent events, resumable by the id of the last one that was seen.
+"""What happens to cases, or to incidents, as it happens: server-sent events, resumable by the id of the last one that
+was seen.
 
-One reader of the feed serves all streams of a process. A stream that is not taken fast enough is ended, as is one whose
-session or token has ended: its client comes back with `Last-Event-ID` and has missed nothing.
+One reader of each feed serves all streams of a process. A stream that is not taken fast enough is ended, as is one
+whose session or token has ended: its client comes back with `Last-Event-ID` and has missed nothing.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import anyio
 import structlog
@@ -28,8 +29,11 @@ from console.api.schemas import V1, Asked, Line
 from console.api.services import Given, Services
 from desk.case_records import Happening
 from desk.feed import START, Feed, Place, place
+from desk.refusals import Unfit
+from desk.roles import Action
 from pipeline.errors import StoreUnavailable
 from pipeline.ports import Clock
+from spikes.feed import Change, IncidentFeed
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +56,7 @@ PAGE = 500
 """Events read at a time."""
 
 STREAMS = 1000
-"""Streams of one process; a further one is told to come again."""
+"""Streams of cases of one process, and as many of incidents; a further one is told to come again."""
 
 SHOWN = ("due", "until", "owner", "user", "draft", "alarm", "priority", "lead", "wrong_route")
 """What is told of an event besides its kind: who and when, never a word that anybody wrote."""
@@ -62,16 +66,62 @@ router = APIRouter(prefix=V1, tags=["events"])
 
 class Wanted(Asked):
     """Which events. `queue`: of cases that are in it now, and every transfer, since it may have been its own. `after`
-    is an event's id, for who cannot send `Last-Event-ID`."""
+    is an event's id, for who cannot send `Last-Event-ID`. `incidents`: of incidents, and of no case."""
 
     queue: Line | None = None
     case: Line | None = None
+    incidents: bool = False
     after: Line | None = None
+
+    @property
+    def needs(self) -> Action:
+        """Who listens may do this."""
+        return "incidents.read" if self.incidents else "cases.read"
+
+
+class News(Protocol):
+    """One event as it goes out."""
+
+    @property
+    def place(self) -> Place:
+        """Where it stands among the events of its feed."""
+
+    def fits(self, wanted: Wanted) -> bool:
+        """Whether it was asked for."""
+
+    def message(self) -> ServerSentEvent:
+        """On the wire."""
 
 
 @dataclass(frozen=True)
-class News:
-    """One event as it goes out; `queue` is where its case is now."""
+class IncidentNews:
+    """One event of an incident."""
+
+    place: Place
+    change: Change
+
+    def fits(self, wanted: Wanted) -> bool:
+        """Whether it was asked for."""
+        return wanted.incidents
+
+    def message(self) -> ServerSentEvent:
+        """On the wire."""
+        it = self.change
+        data: dict[str, Any] = {
+            "id": it.incident,
+            "kind": it.kind,
+            "severity": it.severity,
+            "state": it.state,
+            "brand": it.brand,
+        }
+        data |= {"number": it.number, "change": it.what, "at": it.at.isoformat(), "actor": it.actor}
+        name = "incident.opened" if it.what == "opened" else "incident.changed"
+        return ServerSentEvent(json.dumps(data, ensure_ascii=False), event=name, id=str(self.place))
+
+
+@dataclass(frozen=True)
+class CaseNews:
+    """One event of a case; `queue` is where its case is now."""
 
     place: Place
     happening: Happening
@@ -104,12 +154,19 @@ class Listener:
     receive: MemoryObjectReceiveStream[News]
 
 
+class Source(NamedTuple):
+    """A feed: its end, and the next page of events beyond a place."""
+
+    end: Callable[[], Place]
+    after: Callable[[Place], Sequence[News]]
+
+
 class Hub:
-    """Reads the feed once and tells everybody who listens. `run` is one task of the application; until somebody
+    """Reads a feed once and tells everybody who listens. `run` is one task of the application; until somebody
     listens it reads nothing. It ends all streams when the clock is stopped."""
 
-    def __init__(self, feed: Feed, clock: Clock, poll_secs: float = POLL_SECS, buffer: int = BUFFER) -> None:
-        self._feed = feed
+    def __init__(self, source: Source, clock: Clock, poll_secs: float = POLL_SECS, buffer: int = BUFFER) -> None:
+        self.source = source
         self._clock = clock
         self._poll_secs = poll_secs
         self._buffer = buffer
@@ -135,7 +192,7 @@ class Hub:
         async with self._lock:
             while self._listeners:
                 try:
-                    page = await run_sync(read, self._feed, self._place)
+                    page = await run_sync(self.source.after, self._place)
                 except StoreUnavailable as error:
                     log.warning("events are late: the store does not answer", reason=str(error))
                     return
@@ -151,7 +208,7 @@ class Hub:
             raise Refused(503, "no further stream can be opened: try again", {"Retry-After": "5"})
         async with self._lock:
             if not self._listeners:
-                self._place = await run_sync(self._feed.end)
+                self._place = await run_sync(self.source.end)
             send, receive = anyio.create_memory_object_stream[News](self._buffer)
             listener = Listener(self._place, send, receive)
             self._listeners.add(listener)
@@ -174,11 +231,35 @@ class Hub:
                 self.leave(listener)
 
 
-def read(feed: Feed, after: Place) -> list[News]:
+def read(feed: Feed, after: Place) -> list[CaseNews]:
     """The next page of events, each with the queue its case is in."""
     page = feed.after(after, PAGE)
     queues = feed.queues({it.case for _, it in page})
-    return [News(at, it, queues.get(it.case)) for at, it in page]
+    return [CaseNews(at, it, queues.get(it.case)) for at, it in page]
+
+
+def of_cases(feed: Feed) -> Source:
+    """What happens to cases."""
+    return Source(feed.end, lambda after: read(feed, after))
+
+
+def of_incidents(feed: IncidentFeed) -> Source:
+    """What happens to incidents."""
+    return Source(feed.end, lambda after: [IncidentNews(at, it) for at, it in feed.after(after, PAGE)])
+
+
+class Hubs:
+    """The hubs of a process."""
+
+    def __init__(self, given: Services) -> None:
+        self.cases = Hub(of_cases(given.feed), given.clock)
+        self.incidents = Hub(of_incidents(IncidentFeed(given.database, given.clock)), given.clock)
+
+    async def run(self) -> None:
+        """Both, until cancelled or stopped."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.cases.run)
+            tasks.start_soon(self.incidents.run)
 
 
 @dataclass
@@ -211,7 +292,7 @@ class Stream:
         at = self.after
         while at is not None and at < self.listener.since:
             try:
-                page = await run_sync(read, self.given.feed, at)
+                page = await run_sync(self.hub.source.after, at)
             except StoreUnavailable:
                 return
             if not page:
@@ -240,7 +321,7 @@ class Stream:
             now = still(self.given, self.me)
         except StoreUnavailable:
             return False  # who comes back is asked again
-        return now is not None and now.may("cases.read")
+        return now is not None and now.may(self.wanted.needs)
 
 
 class Answer(EventSourceResponse):
@@ -272,14 +353,19 @@ class Answer(EventSourceResponse):
 )
 async def events(
     request: Request,
-    me: Annotated[Caller, needs("cases.read")],
+    me: Annotated[Caller, needs()],
     given: Given,
     wanted: Annotated[Wanted, Query()],
     last_event_id: Annotated[str | None, Header(max_length=40)] = None,
 ) -> EventSourceResponse:
-    """What happens to cases, from now on or after the event named. Each has an id, its kind as the event's name, and
-    data as JSON."""
+    """What happens to cases (which needs `cases.read`) or to incidents (`incidents.read`), from now on or after the
+    event named. Each has an id, its kind as the event's name, and data as JSON."""
+    me.require(wanted.needs)
+    if wanted.incidents and (wanted.queue or wanted.case):
+        raise Unfit("incidents", "stands in place of queue and case")
     seen = last_event_id or wanted.after
-    stream = Stream(given, request.app.state.hub, me, wanted, place(seen) if seen else None)
+    hubs: Hubs = request.app.state.hub
+    hub = hubs.incidents if wanted.incidents else hubs.cases
+    stream = Stream(given, hub, me, wanted, place(seen) if seen else None)
     await stream.open()
     return Answer(stream)

@@ -9,11 +9,13 @@ from pydantic import Field
 
 from console.api.bodies import Body, Integer, Text
 from console.api.bodies import Said as Words
+from console.api.incident_alerts import AlertsOut
 from console.api.models import CaseOut, Person, Told
 from spikes.detection import Facet, Kind, Severity
 from spikes.growth import Course
 from spikes.incident_records import State
 from spikes.incidents import TEXT_CHARS
+from spikes.promises import Name as Promised
 
 # ------------------------------------------------------------------------------ answers
 
@@ -33,10 +35,32 @@ class EvidenceOut(Told):
     rare_per_week: float
 
 
+class PromiseOut(Told):
+    """What is promised of an incident: `acknowledge` or `statement`, by when, and when it was done. `kept` is null
+    while there is time, and where the incident was closed before."""
+
+    name: Promised
+    due: datetime
+    at: datetime | None
+    kept: bool | None
+
+
+class AnswersOut(Told):
+    """How far an approved statement is: answers that were sent, that are on their way, and that were not sent; and how
+    many of its cases have none."""
+
+    draft: str
+    sent: int
+    waiting: int
+    failed: int
+    left: int
+
+
 class IncidentOut(Told):
     """An incident as it stands. Times from `onset` to `peak_at` are when things were said; the others are when things
     were done. `seen` are the series in which it was noticed; `into` is the incident that it turned out to be part of.
-    `version` goes with a change, so that two people do not undo each other's."""
+    `lead` is the case that its cases follow, `answer` the approved draft that is being sent to each of them. `version`
+    goes with a change, so that two people do not undo each other's."""
 
     id: str
     brand: str
@@ -63,6 +87,9 @@ class IncidentOut(Told):
     closed_by: Person | None
     reopenings: int
     into: str | None
+    lead: str | None
+    answer: str | None
+    promises: list[PromiseOut]
     version: int
 
 
@@ -198,16 +225,19 @@ class MemberOut(Told):
 
 class IncidentDetail(Told):
     """An incident with everything one needs to work on it: one paragraph that can be forwarded, what that is made of,
-    the counts of its brand (or topic) from an hour before it began, and the first of its timeline and of its cases."""
+    the counts of its brand (or topic) from an hour before it began, how far the statement is that was sent last to its
+    cases, and the first of its timeline and of its cases."""
 
     incident: IncidentOut
     paragraph: str
     story: StoryOut | None
     growth: GrowthOut
     series: SeriesOut
+    answers: AnswersOut | None
     timeline: list[HappenedOut]
     cases: list[MemberOut]
     more_cases: bool
+    alerts: AlertsOut
 
 
 class ReviewOut(Told):
@@ -231,6 +261,7 @@ class ReviewOut(Told):
     before: float | None
     during: float | None
     after: float | None
+    promises: list[PromiseOut]
 
 
 # ------------------------------------------------------------------------------- bodies
@@ -257,6 +288,12 @@ class Following(Body):
 
     case: Annotated[Text, Field(min_length=1, max_length=200)]
     note: Words
+
+
+class Answer(Body):
+    """Let this draft, which somebody approved as the answer to the case that the others follow, answer each of them."""
+
+    draft: Annotated[Text, Field(min_length=1, max_length=200)]
 
 
 class FollowedOut(Told):

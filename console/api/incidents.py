@@ -12,7 +12,10 @@ from fastapi import APIRouter, Query
 
 from console.api.auth import Caller, needs
 from console.api.bodies import Instant, Name, Note
+from console.api.incident_alerts import alerts_of
 from console.api.incident_models import (
+    Answer,
+    AnswersOut,
     BucketOut,
     Changing,
     FollowedOut,
@@ -22,17 +25,20 @@ from console.api.incident_models import (
     IncidentDetail,
     IncidentOut,
     MemberOut,
+    PromiseOut,
     ReviewOut,
     SeriesOut,
     Statement,
     StoryOut,
 )
 from console.api.models import Page
+from console.api.problems import Refused
 from console.api.refusals import answers
 from console.api.schemas import V1, Asked, Id, Part
 from console.api.services import Given, Services
 from console.api.views import Names, case_out
 from desk.refusals import NoSuchCase, Unfit
+from spikes.answering import answer, answers_of, stop
 from spikes.buckets import Bucket
 from spikes.detection import Facet, Key, Kind
 from spikes.family import let_follow
@@ -124,9 +130,11 @@ def show_incident(id: Id, me: Reads, given: Given) -> IncidentDetail:
         story=StoryOut.model_validate(told.story) if told.story else None,
         growth=_growth(told.growth),
         series=_series(given, incident),
+        answers=_answers(given, incident),
         timeline=[_happened(it, names) for it in history],
         cases=_members(given, page, names),
         more_cases=page.next is not None,
+        alerts=alerts_of(given, id),
     )
 
 
@@ -135,6 +143,7 @@ def review_incident(id: Id, me: Reads, given: Given) -> ReviewOut:
     """How it went; best asked for when it is closed."""
     del me
     found = msgspec.structs.asdict(given.incidents.review(id))
+    found["promises"] = [PromiseOut.model_validate(it) for it in found["promises"]]
     return ReviewOut(**{key: it.total_seconds() if isinstance(it, timedelta) else it for key, it in found.items()})
 
 
@@ -193,11 +202,27 @@ def note_incident(id: Id, body: Note, me: Works, given: Given) -> IncidentOut:
 
 @router.post("/incidents/{id}/cases/follow", responses=_REFUSED)
 def let_cases_follow(id: Id, body: Following, me: Works, given: Given) -> FollowedOut:
-    """Let the open cases of an incident follow one of them: they rest, and are resolved when that one is answered or
-    resolved. Nothing is posted. What is of another matter, held, answered, urgent or private goes on by itself."""
+    """Let the open cases of an incident follow one of them, also those that come later: they rest, and are resolved
+    when that one is answered or resolved. Nothing is posted. What is of another matter, held, answered, urgent or
+    private goes on by itself."""
     return FollowedOut.model_validate(
         let_follow(given.incidents, given.database, given.clock, id, body.case, me.actor, body.note)
     )
+
+
+@router.post("/incidents/{id}/answer", responses=_REFUSED)
+def answer_incident(id: Id, body: Answer, me: Works, given: Given) -> IncidentOut:
+    """Send one approved answer to each case that follows the one it answers, in its own thread, once, at the pace that
+    the playbook sets. It counts as the statement. Somebody else must have approved it."""
+    if not me.may("replies.send"):
+        raise Refused(403, "this needs replies.send", needs=["replies.send"])
+    return _one(given, answer(given.incidents, given.database, id, body.draft, me.actor))
+
+
+@router.post("/incidents/{id}/answer/stop", responses=_REFUSED)
+def stop_answering(id: Id, me: Works, given: Given, body: Changing | None = None) -> IncidentOut:
+    """Send it to nobody else, and take back what no platform was asked about."""
+    return _one(given, stop(given.incidents, id, me.actor, (body or Changing()).text))
 
 
 # ------------------------------------------------------------------------------- shaping
@@ -219,9 +244,16 @@ def _incident(given: Services, it: Incident, names: Names) -> IncidentOut:
         key: work[key] for key in ("state", "opened_at", "acknowledged_at", "statement_at", "calm_at", "closed_at")
     }
     people = {key: names.maybe(work[key] or None) for key in ("acknowledged_by", "closed_by")}
+    led = {"lead": work["lead"] or None, "answer": work["answer"] or None}
+    promised = [PromiseOut.model_validate(one) for one in given.incidents.promises(it)]
     whole = extent | shown | people | {"reopenings": work["reopenings"], "into": work["into"] or None}
     whole |= {"id": it.id, "brand": it.brand, "group": it.group, "topic": it.topic, "version": it.version}
-    return IncidentOut.model_validate(whole | {"posts": posts, "authors": authors})
+    return IncidentOut.model_validate(whole | led | {"posts": posts, "authors": authors, "promises": promised})
+
+
+def _answers(given: Services, incident: Incident) -> AnswersOut | None:
+    found = answers_of(given.database, incident)
+    return AnswersOut(draft=found[0], **found[1]._asdict()) if found else None
 
 
 def _series(given: Services, incident: Incident) -> SeriesOut:

@@ -329,6 +329,21 @@ class CorrectionOut(Told):
     tags: TagsOut | None
 
 
+class LabelCorrectionOut(Told):
+    """What was found in a mention does not hold, somebody said: `label` is sentiment or an intent, `found` how it was
+    tagged (empty where it was not), `right` what holds; with the words, and everything that was found in them."""
+
+    case: str
+    at: datetime
+    actor: Person
+    label: str
+    found: str
+    right: str
+    mention: str
+    text: str
+    tags: TagsOut
+
+
 class ConfusionOut(Told):
     """How many cases the rules sent to `routed_queue` that belonged into `right_queue`."""
 

@@ -1,4 +1,4 @@
-"""`harken corrections`: what people said was routed wrong, counted, and as training data."""
+"""`harken corrections`: what people said was routed or tagged wrong, counted, and as training data."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.commands.common import parts, safe, show_json, span, stdout, table
-from pipeline.commands.working import As, working
+from pipeline.commands.working import As, Worker, working
 from pipeline.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from desk.case_records import Confusion, Correction
+    from desk.labels import Corrected
+    from pipeline.mention import Routed
 
-app = typer.Typer(no_args_is_help=True, help="What was routed wrong: confusion, export.")
+app = typer.Typer(no_args_is_help=True, help="What was routed or tagged wrong: confusion, export, labels.")
 
 Since = Annotated[str, typer.Option(help="How far back: 24h, 7d, 4w.")]
 Until = Annotated[str, typer.Option(help="Up to so long ago; 0m is now.")]
@@ -51,18 +53,44 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, every word as it was written; not CSV.")] = False,
 ) -> None:
     """Write the corrections with their words, tags and rule, to learn from. The audit log notes it."""
-    from desk.audit import Event, Fact
+    with working(context, name, "corrections.export") as me:
+        period = _period(me.made.clock.now(), since, until)
+        rows = (_row(it) for it in me.made.cases.corrections(*period))
+        _export(me, out, "corrections", period, _lines(_COLUMNS, rows, as_json), as_json)
+
+
+@app.command()
+def labels(
+    context: typer.Context,
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="A new file; - prints it.")],
+    since: Since = "30d",
+    until: Until = "0m",
+    name: As = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, every word as it was written; not CSV.")] = False,
+) -> None:
+    """Write which sentiment and which intents people put right, with the words, to learn from. The audit log notes
+    it."""
+    from desk.labels import Labels
 
     with working(context, name, "corrections.export") as me:
         period = _period(me.made.clock.now(), since, until)
-        rows = 0
-        with _written(out) as file:
-            for row in _lines(me.made.cases.corrections(*period), as_json):
-                file.write(row)
-                rows += 1
-        rows -= 0 if as_json else 1
-        facts: dict[str, Fact] = {"since": period[0].isoformat(), "until": period[1].isoformat(), "rows": rows}
-        me.accounts.note(Event(me.actor, "corrections.exported", "corrections", facts))
+        found = Labels(me.made.database, me.made.clock).between(*period)
+        _export(me, out, "labels", period, _lines(_LABELS, (_label(it) for it in found), as_json), as_json)
+
+
+def _export(
+    me: Worker, out: str, what: str, period: tuple[datetime, datetime], lines: Iterator[str], as_json: bool
+) -> None:
+    from desk.audit import Event, Fact
+
+    rows = 0
+    with _written(out) as file:
+        for line in lines:
+            file.write(line)
+            rows += 1
+    rows -= 0 if as_json else 1
+    facts: dict[str, Fact] = {"since": period[0].isoformat(), "until": period[1].isoformat(), "rows": rows}
+    me.accounts.note(Event(me.actor, "corrections.exported", what, facts))
     if out != "-":
         stdout.print(f"{rows} corrections in {safe(out)}. Erasing a person does not reach this file.", highlight=False)
 
@@ -71,7 +99,7 @@ def _period(now: datetime, since: str, until: str) -> tuple[datetime, datetime]:
     return now - span(since, "--since"), now - span(until, "--until")
 
 
-def _lines(corrections: Iterator[Correction], as_json: bool) -> Iterator[str]:
+def _lines(columns: Sequence[str], rows: Iterator[dict[str, Any]], as_json: bool) -> Iterator[str]:
     """JSON lines, or CSV with its header."""
     import json
     from io import StringIO
@@ -79,8 +107,8 @@ def _lines(corrections: Iterator[Correction], as_json: bool) -> Iterator[str]:
     from desk.figures import cell
 
     if as_json:
-        for it in corrections:
-            yield json.dumps(_row(it), ensure_ascii=False) + "\n"
+        for row in rows:
+            yield json.dumps(row, ensure_ascii=False) + "\n"
         return
     from csv import writer
 
@@ -89,9 +117,9 @@ def _lines(corrections: Iterator[Correction], as_json: bool) -> Iterator[str]:
         writer(out).writerow(values)
         return out.getvalue()
 
-    yield line(_COLUMNS)
-    for it in corrections:
-        yield line([cell(value) for value in _row(it).values()])
+    yield line(columns)
+    for row in rows:
+        yield line([cell(value) for value in row.values()])
 
 
 _COLUMNS = (
@@ -100,11 +128,35 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+_LABELS = (
+    "case", "at", "mention", "source", "language", "brand", "title", "text", "sentiment", "intents", "topics",
+    "label", "found", "right",
+)  # fmt: skip
+
+
+def _label(it: Corrected) -> dict[str, Any]:
+    values = (it.case, it.at.isoformat(), *_tagged(it.routed), it.label, it.found, it.right)
+    return dict(zip(_LABELS, values, strict=True))
+
+
 def _row(it: Correction) -> dict[str, Any]:
-    mention, tags = (it.routed.mention, it.routed.tags) if it.routed else (None, None)
     values = (
         it.case,
         it.at.isoformat(),
+        *_tagged(it.routed),
+        it.routed_queue,
+        it.right_queue,
+        it.rule,
+        it.rules_version,
+        it.reason,
+    )
+    return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _tagged(routed: Routed | None) -> tuple[object, ...]:
+    """What was said, and what was found in it, as the columns from `mention` to `topics`."""
+    mention, tags = (routed.mention, routed.tags) if routed else (None, None)
+    return (
         mention.id if mention else "",
         mention.source if mention else "",
         tags.language.code if tags and tags.language else "",
@@ -114,13 +166,7 @@ def _row(it: Correction) -> dict[str, Any]:
         tags.sentiment.score if tags and tags.sentiment else "",
         " ".join(f"{one.name}={one.score:.2f}" for one in tags.intents) if tags else "",
         " ".join(tags.topics) if tags else "",
-        it.routed_queue,
-        it.right_queue,
-        it.rule,
-        it.rules_version,
-        it.reason,
     )
-    return dict(zip(_COLUMNS, values, strict=True))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from pipeline.commands import alert_screen
+from pipeline.commands.alert_screen import Alerted
 from pipeline.commands.common import safe
 from pipeline.commands.draft_screen import link, put
 from pipeline.commands.fitting import fitted
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pipeline.wiring import Parts
+    from spikes.answering import Answers
     from spikes.buckets import Bucket
+    from spikes.promises import Promise
     from spikes.telling import Told
 
 BEFORE = timedelta(hours=1)
@@ -52,7 +56,8 @@ _LATEST = 12
 @dataclass(frozen=True)
 class Sheet:
     """An incident with what belongs to it. `series` are its buckets, an hour's each where those of five minutes would
-    be too many for a screen; `cases` counts the cases of its family, `more` says that there are more of them."""
+    be too many for a screen; `cases` counts the cases of its family, `more` says that there are more of them; `answers`
+    is how far the statement is that was sent last to these."""
 
     told: Told
     series: Sequence[Bucket]
@@ -61,6 +66,9 @@ class Sheet:
     more: bool
     playbooks: Playbooks
     playbook: Playbook | None
+    alerted: Alerted
+    promises: Sequence[Promise]
+    answers: Answers | None
 
     @property
     def incident(self) -> Incident:
@@ -70,14 +78,15 @@ class Sheet:
 
 def gather(made: Parts, id: str, people: People) -> Sheet:
     """Everything about an incident, by its id or the beginning of it. Raises NoSuchIncident."""
-    from spikes.playbooks import load
+    from spikes.answering import answers_of
 
     incidents = made.incidents
     told = incidents.told(whole_id(made, id))
     incident = told.incident
     history = incidents.timeline(incident.id, max(0, incident.version - HAPPENED), HAPPENED)
     page = incidents.cases_of(incident.id, limit=500)
-    playbooks = load(made.config.file.alerts.playbooks)
+    playbooks = made.playbooks
+    found = answers_of(made.database, incident)
     people.know([incident.work.acknowledged_by, incident.work.closed_by, *(it.event.actor for it in history)])
     return Sheet(
         told=told,
@@ -87,6 +96,9 @@ def gather(made: Parts, id: str, people: People) -> Sheet:
         more=page.next is not None,
         playbooks=playbooks,
         playbook=playbooks.chosen(incident.kind.value, incident.brand),
+        alerted=alert_screen.alerted(made, incident.id),
+        promises=incidents.promises(incident),
+        answers=found[1] if found else None,
     )
 
 
@@ -109,18 +121,20 @@ def _series(readings: Readings, incident: Incident, now: datetime) -> list[Bucke
 # --------------------------------------------------------------------- for a program
 
 
-def as_object(incident: Incident, people: People) -> dict[str, Any]:
-    """An incident for a program."""
+def as_object(incident: Incident, people: People, promised: Sequence[Promise]) -> dict[str, Any]:
+    """An incident for a program, with what is promised of it."""
     told: dict[str, Any] = msgspec.to_builtins(incident)
     by = incident.work.acknowledged_by
-    return told | {"state": str(incident.state), "acknowledged_by_name": people.name(by) or None}
+    told |= {"state": str(incident.state), "acknowledged_by_name": people.name(by) or None}
+    return told | {"promises": msgspec.to_builtins(promised)}
 
 
 def sheet_as_object(sheet: Sheet, people: People) -> dict[str, Any]:
     """A sheet for a program."""
     growth = {name: _finite(value) for name, value in sheet.told.growth._asdict().items()}
     return {
-        "incident": as_object(sheet.incident, people),
+        "incident": as_object(sheet.incident, people, sheet.promises),
+        "answers": sheet.answers._asdict() if sheet.answers else None,
         "paragraph": sheet.told.paragraph,
         "story": msgspec.to_builtins(sheet.told.story),
         "growth": growth,
@@ -129,6 +143,7 @@ def sheet_as_object(sheet: Sheet, people: People) -> dict[str, Any]:
         "cases": sheet.cases,
         "more_cases": sheet.more,
         "history": [msgspec.to_builtins(it.event) | {"number": it.number} for it in sheet.history],
+        "alerts": alert_screen.as_object(sheet.alerted),
         "people": people.known,
     }
 
@@ -143,7 +158,13 @@ def _finite(value: Span | str | None) -> Any:
 # ---------------------------------------------------------------------- for a person
 
 
-def listing(incidents: Sequence[Incident], sizes: dict[str, tuple[int, int]], people: People, width: int) -> Table:
+def listing(
+    incidents: Sequence[Incident],
+    sizes: Mapping[str, tuple[int, int]],
+    promised: Mapping[str, Sequence[Promise]],
+    people: People,
+    width: int,
+) -> Table:
     """Incidents, a line each, by the beginning of their ids: commands take that."""
     rows = [
         {
@@ -155,11 +176,22 @@ def listing(incidents: Sequence[Incident], sizes: dict[str, tuple[int, int]], pe
             "posts": f"{sizes[it.id][0]:,}",
             "people": f"{sizes[it.id][1]:,}",
             "by": safe(people.name(it.work.acknowledged_by), 12) or "—",
+            "due": _due(it, promised[it.id]),
             "brand": safe(f"{it.brand}, {it.topic}" if it.topic else it.brand, 60),
         }
         for it in incidents
     ]
-    return fitted(rows, ("posts", "by", "people", "kind"), width)
+    return fitted(rows, ("posts", "by", "people", "due", "kind"), width)
+
+
+def _due(incident: Incident, promised: Sequence[Promise]) -> str:
+    """What is due next, or overdue."""
+    if not incident.live:
+        return "—"
+    for it in promised:
+        if it.at is None:
+            return f"{it.name} {'overdue' if it.kept is False else f'{it.due:%H:%M}'}"
+    return "—"
 
 
 def draw(sheet: Sheet, people: People) -> None:
@@ -178,6 +210,8 @@ def _parts(sheet: Sheet, people: People) -> Iterator[RenderableType]:
     )
     if incident.work.into:
         yield f"It turned out to be part of another: harken spikes show {incident.work.into}"
+    for it in sheet.promises:
+        yield f"  {_promise(it)}"
     yield ""
     yield Text(" ".join(sheet.told.paragraph.split()))
     if sheet.series:
@@ -188,10 +222,20 @@ def _parts(sheet: Sheet, people: People) -> Iterator[RenderableType]:
     if sheet.told.story is not None:
         yield from _story(sheet.told.story, incident)
     yield from _to_do(sheet)
+    yield from _title("Told")
+    yield from alert_screen.lines(sheet.alerted)
     yield from _title("Done")
     yield from _done(sheet.history, people)
     yield from _title("Next")
     yield from _next(sheet)
+
+
+def _promise(it: Promise) -> str:
+    """A promise in one line."""
+    when = f"{it.name}: promised by {it.due:%m-%d %H:%M} UTC"
+    if it.kept is None:
+        return f"{when}, not done" if it.at is None else when
+    return f"{when}, [green]kept[/green]" if it.kept else f"{when}, [red]{'missed' if it.at else 'overdue'}[/red]"
 
 
 def _chart(sheet: Sheet) -> Iterator[Text]:
@@ -278,6 +322,9 @@ def _to_do(sheet: Sheet) -> Iterator[RenderableType]:
     if sheet.cases:
         more = " and more" if sheet.more else ""
         yield f"  {sheet.cases}{more} cases are of it: harken spikes cases {incident.id}"
+    if sheet.answers:
+        it = sheet.answers
+        yield f"  the statement: {it.sent} sent, {it.waiting} on their way, {it.failed} not sent, {it.left} to come"
 
 
 def _done(history: Sequence[Happening], people: People) -> Iterator[RenderableType]:
@@ -300,7 +347,11 @@ def _next(sheet: Sheet) -> Iterator[str]:
         if work.statement_at is None:
             ways.append(("statement", " TEXT", "what you said, once it is out"))
         if sheet.cases:
-            ways.append(("follow", " CASE --why TEXT", "one answer for all"))
+            ways.append(("follow", " CASE --why TEXT", "one case for all"))
+        if work.answer:
+            ways.append(("answer", " --stop", "send it to nobody else"))
+        elif work.lead:
+            ways.append(("answer", " --draft DRAFT", "one answer for all"))
         ways.append(("close", " --why TEXT", "it is over"))
     for name, more, what in ways:
         yield f"  {f'harken spikes {name} {id}{more}':<48}{what}"

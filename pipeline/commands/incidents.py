@@ -9,7 +9,7 @@ import typer
 
 from pipeline.commands.common import parts, safe, show_json, stdout
 from pipeline.commands.working import As, AsJson, People, Worker, known_states, working
-from pipeline.errors import HarkenError
+from pipeline.errors import ConfigError, HarkenError, Problem
 
 if TYPE_CHECKING:
     from spikes.incident_records import Incident
@@ -38,11 +38,12 @@ def show_list(
         people = People(made.accounts)
         people.know(it.work.acknowledged_by for it in page.incidents)
         sizes = {it.id: made.incidents.size(it.id) for it in page.incidents}
+        promised = {it.id: made.incidents.promises(it) for it in page.incidents}
     if as_json:
-        rows = [as_object(it, people) for it in page.incidents]
+        rows = [as_object(it, people, promised[it.id]) for it in page.incidents]
         show_json([row | {"posts": sizes[row["id"]][0], "authors": sizes[row["id"]][1]} for row in rows])
     elif page.incidents:
-        stdout.print(listing(page.incidents, sizes, people, stdout.width))
+        stdout.print(listing(page.incidents, sizes, promised, people, stdout.width))
         if page.next:
             stdout.print(f"The first {len(page.incidents)} of more: --limit, up to 500.")
     else:
@@ -146,8 +147,9 @@ def follow(
     name: As = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let the open cases of an incident follow one of them: they rest, and are resolved when that one is answered.
-    Nothing is posted. What is of another matter, held, answered, urgent or private goes on by itself."""
+    """Let the open cases of an incident follow one of them, also those that come later: they rest, and are resolved
+    when that one is answered. Nothing is posted. What is of another matter, held, answered, urgent or private goes on
+    by itself."""
     from pipeline.commands.incident_screen import whole_id
     from spikes.family import let_follow
 
@@ -160,6 +162,33 @@ def follow(
     else:
         stdout.print(f"{done.joined} now follow {safe(case)}, {done.left} go on by themselves", highlight=False)
         stdout.print(f"harken case list --wave {safe(case)}", highlight=False)
+
+
+def answer(
+    context: typer.Context,
+    id: Id,
+    draft: Annotated[str, typer.Option("--draft", help="The approved answer to the case that the others follow.")] = "",
+    stop: Annotated[bool, typer.Option("--stop", help="Send it to nobody else.")] = False,
+    why: Why = "",
+    name: As = "",
+    as_json: AsJson = False,
+) -> None:
+    """Send one approved answer to each case that follows the one it answers, in its own thread, once, at the pace that
+    the playbook sets; or stop that, and take back what no platform was asked about."""
+    from spikes.answering import answer as begin
+    from spikes.answering import stop as end
+
+    if bool(draft) is stop:
+        raise ConfigError([Problem("--draft or --stop", "give one of them", f"harken spikes answer {id} --draft ID")])
+
+    def change(me: Worker, whole: str) -> Incident:
+        if stop:
+            return end(me.made.incidents, whole, me.actor, why)
+        if not me.may("replies.send"):
+            raise HarkenError(f"{me.user.name} may not do this: it needs the permission replies.send")
+        return begin(me.made.incidents, me.made.database, whole, draft, me.actor)
+
+    _do(context, id, name, as_json, change)
 
 
 def review(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
@@ -189,7 +218,7 @@ def _do(context: typer.Context, id: str, name: str, as_json: bool, change: Calla
             reason = str(refusal).replace(refusal.holder, holder) if refusal.holder else str(refusal)
             raise HarkenError(f"{reason}; see harken spikes show {id}") from None
         if as_json:
-            show_json(as_object(incident, me.people))
+            show_json(as_object(incident, me.people, me.made.incidents.promises(incident)))
             return
         by = me.people.name(incident.work.acknowledged_by)
         holder = f", {safe(by)} sees to it" if by else ""

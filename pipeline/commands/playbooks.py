@@ -25,6 +25,7 @@ def check(
     ] = None,
 ) -> None:
     """Name everything that is wrong with the playbooks, or say for which incidents each is used."""
+    from desk._durations import text
     from spikes.playbooks import load
 
     config = settings(context).config_for()
@@ -44,5 +45,15 @@ def check(
         )
         stdout.print(f"[bold]{safe(book.name)}[/bold]: {safe(kinds)}{safe(brands)}", highlight=False)
         stdout.print(f"  calls {safe(called)}", highlight=False)
+        promised = [
+            f"{name} within {text(within)}"
+            for name, within in (
+                ("acknowledge", book.service_level.acknowledge),
+                ("statement", book.service_level.statement),
+            )
+            if within is not None
+        ]
+        if promised:
+            stdout.print(f"  promises {', '.join(promised)}", highlight=False)
         if book.statements:
             stdout.print(f"  may say {safe(', '.join(book.statements))}", highlight=False)

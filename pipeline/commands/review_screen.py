@@ -38,6 +38,8 @@ def _parts(review: Review) -> Iterator[RenderableType]:
         ("it was closed", review.to_closing),
     ):
         yield f"  {what:<44}{_length(length)}"
+    for it in review.promises:
+        yield f"  {f'{it.name} was promised by':<44}{it.due:%H:%M} UTC, {_KEPT[it.kept]}"
     yield ""
     yield "[bold]How people sounded[/bold] (-1 to 1)"
     for when, mean in (("the week before", review.before), ("during", review.during), ("the day after", review.after)):
@@ -47,6 +49,9 @@ def _parts(review: Review) -> Iterator[RenderableType]:
         yield f"[bold]It was about[/bold] {safe(', '.join(review.what), 300)}"
     for said in review.statements:
         yield Padding(Text(f"We said: {safe_text(said)}"), (0, 0, 0, 2))
+
+
+_KEPT = {True: "kept", False: "missed", None: "not needed"}
 
 
 def _length(length: timedelta | None) -> str:

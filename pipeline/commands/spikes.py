@@ -27,6 +27,7 @@ for _called, _command in (
     ("show", incidents.show),
     ("cases", incidents.show_cases),
     ("follow", incidents.follow),
+    ("answer", incidents.answer),
     ("ack", incidents.acknowledge),
     ("note", incidents.note),
     ("statement", incidents.statement),

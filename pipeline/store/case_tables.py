@@ -132,6 +132,19 @@ corrections = Table(
     Column("body", LargeBinary, nullable=False, comment="the Routed record as on the wire; empty once it is removed"),
 )
 
+label_corrections = Table(
+    "label_corrections",
+    metadata,
+    Column("mention", Key, primary_key=True, comment="what was tagged wrong"),
+    Column("label", Key, primary_key=True, comment="sentiment, or the name of an intent"),
+    Column("case_id", Key, nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("actor", Key, nullable=False),
+    Column("found", Key, nullable=False, comment="as it was tagged"),
+    Column("right", Key, nullable=False, comment="as a person says"),
+    Index("ix_label_corrections_at", "at", "mention", "label"),
+)
+
 followers = Table(
     "followers",
     metadata,

@@ -7,7 +7,7 @@ A change here needs a migration, as in `tables.py`.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, LargeBinary, Table
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, Table, text
 
 from pipeline.store.columns import Key, Moment, Note, Serial
 from pipeline.store.tables import metadata
@@ -63,6 +63,7 @@ incident_events = Table(
     "incident_events",
     metadata,
     Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("xid", Serial, nullable=False, server_default=text("0"), comment="of the transaction; 0 on SQLite"),
     Column("incident", Key, nullable=False),
     Column("number", Integer, nullable=False, comment="within the incident, from 1 without a hole"),
     Column("kind", Key, nullable=False),
@@ -71,8 +72,13 @@ incident_events = Table(
     Column("text", Note, nullable=False, comment="what our people wrote: a note, a reason, the statement"),
     Column("body", LargeBinary, nullable=False, comment="the rest of the event as JSON"),
     Index("uq_incident_events_incident_number", "incident", "number", unique=True),
+    Index("ix_incident_events_order", "xid", "seq"),
     sqlite_autoincrement=True,
 )
+
+MEMBERS = ("heard", "attached")
+"""The parts of what an incident is made of. What is `aside` was said against its brand in its time, but of another
+matter; what is `detached` a person took out."""
 
 incident_mentions = Table(
     "incident_mentions",

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from console.api import events
 from console.api.auth import Caller
-from console.api.events import Hub, Stream, Wanted
+from console.api.events import Hub, Stream, Wanted, of_cases
 from console.api.problems import Refused
 from console.api.schemas import V1
 from desk.feed import Place, place
@@ -40,7 +40,7 @@ class Radio:
         self.house = house
         self.me = house.person("ana")
         self.token = house.token(self.me)
-        self.hub = Hub(house.services.feed, house.clock, buffer=buffer)
+        self.hub = Hub(of_cases(house.services.feed), house.clock, buffer=buffer)
 
     async def tune(self, after: Place | None = None, **wanted: str) -> Stream:
         held = self.house.accounts.by_token(self.token)

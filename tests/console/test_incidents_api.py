@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from spikes.playbooks import read
 from tests.console.work import Api, Work, storm
 
 
@@ -100,6 +101,42 @@ def test_its_cases_follow_one_whose_answer_settles_them(work: Work, mara: Api, i
     mara.post(f"/cases/{cases[0]}/answered", token=mara.holding(cases[0]), url="https://acme.example/news")
     work.room.cases.settle_waves()
     assert {mara.get(f"/cases/{id}")["case"]["state"] for id in cases[1:]} == {"resolved"}
+
+
+def test_one_approved_statement_answers_its_cases(work: Work, mara: Api, incident: str) -> None:
+    cases = [it["case"]["id"] for it in mara.get(f"/incidents/{incident}/cases")["items"]]
+    lea, where = work.agent("lea", "lead"), f"/incidents/{incident}"
+    mara.post(f"{where}/cases/follow", case=cases[0], note="one statement")
+    draft = mara.post(f"/cases/{cases[0]}/drafts", 201, text="We are sorry.")["id"]
+    mara.post(f"{where}/answer", 409, draft=draft)
+    mara.post(f"/drafts/{draft}/submit")
+    lea.post(f"/drafts/{draft}/approve")
+    begun = mara.post(f"{where}/answer", draft=draft)
+    assert (begun["state"], begun["lead"], begun["answer"]) == ("statement_out", cases[0], draft)
+    shown = mara.get(where)
+    assert shown["answers"] == {"draft": draft, "sent": 0, "waiting": 0, "failed": 0, "left": 11}
+    assert shown["timeline"][-1]["says"]["draft"] == draft
+    assert mara.post(f"{where}/answer/stop", text="wait")["answer"] is None
+    mara.post(f"{where}/answer/stop", 409)
+
+
+def test_a_token_that_may_not_send_starts_no_answers(work: Work, incident: str) -> None:
+    client = work.client()
+    mara = work.person("mara", "marketer")
+    client.headers["Authorization"] = f"Bearer {work.token(mara, 'incidents.work')}"
+    refused = client.post(f"/api/v1/incidents/{incident}/answer", json={"draft": "d"})
+    assert (refused.status_code, refused.json()["needs"]) == (403, ["replies.send"])
+
+
+def test_it_says_what_is_promised_and_whether_that_was_kept(work: Work, mara: Api, incident: str) -> None:
+    assert mara.get(f"/incidents/{incident}")["incident"]["promises"] == []
+    promising = read("playbooks: [{name: a, service_level: {acknowledge: 15m, statement: 1h}}]", "p")
+    work.services.incidents._playbooks = promising
+    mara.post(f"/incidents/{incident}/acknowledge")
+    work.clock.advance(7200)
+    (listed,) = mara.get("/incidents")["items"]
+    assert [(it["name"], it["kept"]) for it in listed["promises"]] == [("acknowledge", True), ("statement", False)]
+    assert [it["kept"] for it in mara.get(f"/incidents/{incident}/review")["promises"]] == [True, False]
 
 
 def test_a_series_is_bounded_and_of_one_facet(work: Work, mara: Api) -> None:

@@ -88,6 +88,21 @@ def test_its_cases_follow_one(shell: Shell, id: str) -> None:
     assert "none of the incident" in shell.run("spikes", "follow", id, "none", "--why", "x", "--as", "mara", status=1)
 
 
+def test_one_approved_answer_goes_to_all_of_them(shell: Shell, id: str) -> None:
+    first, *_ = [case["id"] for case in shell.json("spikes", "cases", id, "--limit", "100") if case["lead"] is None]
+    shell.run("spikes", "follow", id, first, "--why", "one answer", "--as", "mara")
+    draft = shell.json("case", "reply", first, "We are sorry.", "--as", "mara")["draft"]["id"]
+    answering = ("spikes", "answer", id, "--draft", draft, "--as", "mara")
+    assert "only what was approved" in shell.run(*answering, status=1)
+    shell.run("draft", "submit", draft, "--as", "mara")
+    shell.run("draft", "approve", draft, "--as", "lea")
+    assert "statement out" in shell.run(*answering)
+    assert "0 sent, 0 on their way" in " ".join(shell.run("spikes", "show", id).split())
+    assert "give one of them" in shell.run("spikes", "answer", id, "--as", "mara", status=2)
+    shell.run("spikes", "answer", id, "--stop", "--why", "wait", "--as", "mara")
+    assert "answers stopped, mara: wait" in " ".join(shell.run("spikes", "show", id).split())
+
+
 def test_one_person_sees_to_it_and_the_next_is_told_who(shell: Shell, id: str) -> None:
     assert "mara sees to it" in shell.run("spikes", "ack", id, "--as", "mara")
     refused = shell.run("spikes", "ack", id, "--as", "lea", status=1)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
+
 import pytest
 
 from pipeline.clock import ManualClock
 from pipeline.store import Store
-from spikes.alerts import Alerts
+from pipeline.store.database import Transaction
+from spikes.alerts import Alerts, Subject
 from spikes.detection import Severity
 from spikes.following import Follower, note
 from spikes.incidents import Incidents
+from spikes.notify import Refused
 from spikes.playbooks import read
 from spikes.sending import Sender
+from spikes.standings import Standings
 from tests.spikes.seen import START, keep, saying, seen
 from tests.spikes.storm import CHAIN, Paper
 
@@ -108,3 +114,82 @@ def test_what_was_over_long_before_it_was_noticed_calls_nobody(house: House) -> 
     house.see()
     assert house.work(1) == 0
     assert house.papers["care"].got == []
+
+
+class Killed(BaseException):
+    """The process dies."""
+
+
+class Mortal(Alerts):
+    """Dies at a moment of following: before, after what it writes, or once that is committed."""
+
+    moment = ""
+
+    def follow(self, transaction: Transaction, incident: Subject, change: str) -> None:
+        if self.moment == "before":
+            raise Killed
+        super().follow(transaction, incident, change)
+        if self.moment == "within":
+            raise Killed
+
+
+@pytest.mark.parametrize("moment", ["before", "within", "after"])
+def test_a_change_is_told_whenever_the_process_dies(store: Store, moment: str) -> None:
+    house = House(store, ManualClock(START))
+
+    def die() -> None:
+        house.restart()
+        alerts = Mortal(house.database, house.clock, read(CHAIN, "playbooks.yaml"), house.papers, None)
+        alerts.moment = moment
+        follower = Follower(house.database, house.clock, house.incidents, alerts, str)
+        with suppress(Killed):
+            follower.step()
+        house.restart()  # what was in memory is gone
+
+    id = house.see()
+    house.clock.advance(60)
+    die()
+    house.work()
+    assert house.papers["care"].stories == ["open major"]
+    house.incidents.acknowledge(id, MARA)
+    die()
+    house.incidents.close(id, MARA, "over")
+    die()
+    assert house.papers["care"].stories == ["open major"], "nothing is told before it is sent"
+    house.work()
+    assert house.papers["care"].stories == ["open major", "closed major"], "what stands is told, not what stood between"
+    house.incidents.reopen(id, MARA)
+    die()
+    house.work()
+    assert house.papers["care"].stories[-1] == "reopened major"
+
+
+def test_what_is_past_its_period_while_it_is_looked_at_is_not_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.see()
+    told = house.incidents.told
+    monkeypatch.setattr(house.incidents, "told", lambda _: told("gone"))
+    assert house.work(1) == 0
+    assert house.papers["care"].got == []
+
+
+def test_how_its_alerts_stand_can_be_looked_up(store: Store) -> None:
+    house = House(store, ManualClock(START))
+    id = house.see()
+    standings = Standings(house.database, house.clock)
+    assert (standings.called(id), standings.standings(id)) == (None, [])
+    house.work(1)
+    (care,) = standings.standings(id)
+    assert (care.target, care.state, care.told, care.last_state) == ("care", "told", True, "open")
+    assert care.last_at == care.since == house.clock.now()
+    called = standings.called(id)
+    assert called is not None
+    assert (called.made, called.next_at) == (1, house.clock.now() + timedelta(minutes=10))
+    house.papers["lead"].answers = [Refused("no such channel")]
+    house.work(10)
+    lead = {it.target: it for it in standings.standings(id)}["lead"]
+    assert (lead.state, lead.told, lead.reason, lead.next_at) == ("refused", False, "no such channel", None)
+    called = standings.called(id)
+    assert called is not None
+    assert called.made == 2
