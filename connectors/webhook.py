@@ -8,40 +8,30 @@ Sending the same again is harmless: mentions are recognised by id.
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import hashlib
 import hmac
-import socket
-import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 import structlog
-import uvicorn
 from pydantic import AfterValidator, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors._inbox import Inbox
+from connectors._listener import BACKOFF, IDLE_SECS, PAGE_ITEMS, RETRY_AFTER, body_of, listening
 from connectors._mapping import MAX_PAYLOAD, FieldMap, Mapper, SourceName
 from connectors._webhook_reply import Answers, Reply
-from pipeline.errors import BadItem, SourceRefused, SourceUnavailable, Trouble
+from pipeline.errors import BadItem, SourceUnavailable, Trouble
 from pipeline.mention import Item
 from pipeline.ports import Backoff, Context, Page, Rejection, Settings
 from pipeline.posting import SigningSecret, signature
 
 log = structlog.get_logger(__name__)
-
-_PAGE_ITEMS = 1000
-_IDLE_SECONDS = 0.25
-_CONNECTIONS = 200
-_RETRY_AFTER = {"Retry-After": "5"}
 
 
 def _absolute(path: str) -> str:
@@ -76,7 +66,7 @@ class Config(Settings):
     map: FieldMap = {}
     rating_max: float = Field(default=1.0, gt=0)
     max_body_bytes: int = Field(default=1_000_000, ge=1, le=16_000_000)
-    max_items: int = Field(default=500, ge=1, le=_PAGE_ITEMS)
+    max_items: int = Field(default=500, ge=1, le=PAGE_ITEMS)
     window_seconds: float = Field(default=300, gt=0)
     durable_timeout_seconds: float = Field(default=10, gt=0)
     reply: Reply | None = None
@@ -85,13 +75,7 @@ class Config(Settings):
 class Connector:
     """Listens while its pages are read. `port` is the port it listens on, None when it does not."""
 
-    backoff: ClassVar[Mapping[Trouble, Backoff]] = {
-        # The only trouble of a listener is an address that is taken, for example by the process before this one.
-        "network": Backoff(first=0.5, factor=2, cap=30),
-        "http": Backoff(first=0.5, factor=2, cap=30),
-        "rate_limited": Backoff(first=0.5, factor=2, cap=30),
-        "silent": Backoff(first=0.5, factor=2, cap=30),
-    }
+    backoff: ClassVar[Mapping[Trouble, Backoff]] = BACKOFF
 
     def __init__(self, config: Config, context: Context) -> None:
         self.port: int | None = None
@@ -108,14 +92,20 @@ class Connector:
     def pages(self, cursor: str | None) -> Iterator[Page]:  # noqa: ARG002 - a push source has no place to go on from
         """Listen until closed; there is no cursor, because whoever was not answered 202 sends again."""
         inbox = Inbox(self._config.durable_timeout_seconds)
-        with self._listening(inbox) as thread:
-            yield Page(heard=False)
-            while not self._clock.stopping:
-                if not thread.is_alive():
-                    raise SourceUnavailable("the listener stopped")
-                requests = inbox.take(_PAGE_ITEMS, _IDLE_SECONDS)
-                yield Page([item for request in requests for item in request.items], heard=bool(requests))
-                inbox.durable(requests)
+        app = Starlette(routes=[Route(self._config.path, self._endpoint(inbox), methods=["POST"])])
+        try:
+            with listening("webhook", app, inbox, self._config.host, self._config.port) as server:
+                self.port = server.port
+                log.info("listening for pushed mentions", host=self._config.host, port=self.port)
+                yield Page(heard=False)
+                while not self._clock.stopping:
+                    if not server.thread.is_alive():
+                        raise SourceUnavailable("the listener stopped")
+                    requests = inbox.take(PAGE_ITEMS, IDLE_SECS)
+                    yield Page([item for request in requests for item in request.items], heard=bool(requests))
+                    inbox.durable(requests)
+        finally:
+            self.port = None
 
     def parse(self, payload: bytes) -> Sequence[Item]:
         """Read one rejected object again."""
@@ -123,40 +113,10 @@ class Connector:
             raise BadItem(f"the object was cut at {MAX_PAYLOAD:,} bytes when it was rejected; have it sent again")
         return [self._mapper.item(payload, self._clock.now())]
 
-    @contextmanager
-    def _listening(self, inbox: Inbox) -> Iterator[threading.Thread]:
-        app = Starlette(routes=[Route(self._config.path, self._endpoint(inbox), methods=["POST"])])
-        server = _Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                ws="none",
-                server_header=False,
-                limit_concurrency=_CONNECTIONS,
-                timeout_graceful_shutdown=1,
-            )
-        )
-        with _bound(self._config.host, self._config.port) as listener:
-            thread = threading.Thread(target=server.run, args=([listener],), name="webhook", daemon=True)
-            thread.start()
-            try:
-                while thread.is_alive() and not server.ready.wait(0.1):
-                    pass
-                self.port = listener.getsockname()[1]
-                log.info("listening for pushed mentions", host=self._config.host, port=self.port)
-                yield thread
-            finally:
-                self.port = None
-                inbox.close()
-                server.should_exit = True
-                thread.join(timeout=5)
-
     def _endpoint(self, inbox: Inbox) -> Callable[[Request], Awaitable[Response]]:
         async def receive(request: Request) -> Response:
             try:
-                body = await self._body(request)
+                body = await body_of(request, self._config.max_body_bytes, self._config.durable_timeout_seconds)
                 self._verify(request, body)
                 items = self._items(body)
             except HTTPException as refusal:
@@ -167,24 +127,10 @@ class Connector:
                 if isinstance(item, Rejection)
             ]
             if not await inbox.submit(items):
-                return JSONResponse({"error": "not durable yet: send it again"}, 503, _RETRY_AFTER)
+                return JSONResponse({"error": "not durable yet: send it again"}, 503, RETRY_AFTER)
             return JSONResponse({"accepted": len(items) - len(rejected), "rejected": rejected}, 202)
 
         return receive
-
-    async def _body(self, request: Request) -> bytes:
-        limit, body = self._config.max_body_bytes, bytearray()
-        try:
-            async with asyncio.timeout(self._config.durable_timeout_seconds):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > limit:
-                        raise HTTPException(413, f"the body is over {limit:,} bytes")
-        except TimeoutError as error:
-            raise HTTPException(408, "the body did not arrive in time") from error
-        except ClientDisconnect as error:
-            raise HTTPException(400, "the body did not arrive whole") from error
-        return bytes(body)
 
     def _verify(self, request: Request, body: bytes) -> None:
         stamp = request.headers.get("x-harken-timestamp", "")
@@ -219,28 +165,6 @@ class Replier(Answers):
         if config.reply is None:
             raise ValueError("a source without `reply` cannot answer")
         super().__init__(config.reply, context)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn that says when it answers."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        message = f"cannot listen on {host}:{port}: {error.strerror or error}"
-        if error.errno == errno.EADDRINUSE:
-            raise SourceUnavailable(message) from error
-        raise SourceRefused(message) from error
 
 
 def _objects(body: bytes) -> list[bytes]:

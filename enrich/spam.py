@@ -1,8 +1,9 @@
 """How likely a mention is spam: giveaways, engagement bait, advertising, and texts made of tags and links.
 
 Each sign that is found adds its weight to what is still missing to certainty: score = 1 - (1 - w1)(1 - w2)... The
-signs are counts (below, with their weights) and phrases (`vocabulary/spam.yaml`, English; the counts hold for every
-language). A mention is only marked: routing decides, and a complaint with many hashtags stays a complaint.
+signs are what the source says (`Mention.suspicions`), counts (below, with their weights) and phrases
+(`vocabulary/spam.yaml`, English; the others hold for every language). A mention is only marked: routing decides, and a
+complaint with many hashtags stays a complaint.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ _SHORTENED = re.compile(
 )
 """Public shorteners that anyone may use. A platform's own (t.co) says nothing and is not among them."""
 
+_SUSPECTED = 0.85
+"""A sign that the source itself saw: by itself enough for the rules to put the mention aside."""
+
 _REPEATED = re.compile(r"([^\W\d_])\1{9}")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _NONE = Signal(score=0.0)
@@ -43,13 +47,14 @@ class Stage:
         del config
         vocabulary = _cues.load("spam")
         self._cues = _cues.Cues(context.nlp, {"spam": vocabulary})
-        self.version = trace("1", vocabulary)
+        self.version = trace("2", vocabulary)
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `spam` of every draft."""
         for draft in batch:
             found = self._cues.find(draft.doc)
-            signs = _counted(_nlp.text(draft.doc), draft.doc)
+            suspected = [(_SUSPECTED, sign) for sign in draft.mention.suspicions]
+            signs = suspected + _counted(_nlp.text(draft.doc), draft.doc)
             if not found and not signs:
                 draft.spam = _NONE
                 continue

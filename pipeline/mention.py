@@ -86,7 +86,8 @@ class Mention(_Shape, frozen=True, tag_field="schema", tag="mention/1"):
     `lang` is the source's word on the language (BCP 47), never a guess. `brand` is set only where the source belongs
     to one brand (its own inbox, a review page). `own` marks what one of the brand's own accounts posted. `rating` is
     a review's stars scaled to 0..1. `via` is the configured source that collected it. `reply_ref` holds what the
-    platform needs to answer in place (for example the uri and cid of root and parent on Bluesky).
+    platform needs to answer in place (for example the uri and cid of root and parent on Bluesky). `suspicions` are the
+    signs, in words, by which the source itself takes it for a machine's (a form whose traps were tripped).
     """
 
     id: str
@@ -109,6 +110,7 @@ class Mention(_Shape, frozen=True, tag_field="schema", tag="mention/1"):
     brand: str | None = None
     own: bool = False
     reply_ref: dict[str, str] = {}
+    suspicions: tuple[str, ...] = ()
 
     @property
     def native_id(self) -> str:
@@ -202,8 +204,9 @@ class Cluster(_Shape, frozen=True):
 class Tags(_Shape, frozen=True):
     """What enrichment found. A field is None or empty where no stage provided it.
 
-    `brand` is the one the mention is about; `brands` every match. `reach` estimates how many people could have seen
-    it. `stages` maps each stage that ran to its version, so that any label can be traced.
+    `brand` is the one the mention is about; `brands` every match. `topic_words` has, for each of
+    `topics`, the words that made it one. `reach` estimates how many people could have seen it. `stages` maps each stage
+    that ran to its version, so that any label can be traced.
     """
 
     brand: str | None = None
@@ -212,6 +215,7 @@ class Tags(_Shape, frozen=True):
     sentiment: Sentiment | None = None
     intents: tuple[Intent, ...] = ()
     topics: tuple[str, ...] = ()
+    topic_words: dict[str, tuple[str, ...]] = {}
     spam: Signal | None = None
     repost: bool = False
     cluster: Cluster | None = None

@@ -41,6 +41,13 @@ def test_ordinary_talk_is_not_spam(text: str) -> None:
     assert spam(text)[0] < 0.5
 
 
+def test_what_the_source_suspects_is_spam_enough_to_be_put_aside_with_its_words() -> None:
+    found = tags("Lovely trains", suspicions=("a field that people do not see was filled in",)).spam
+    assert found is not None
+    assert found.score >= 0.8
+    assert found.words == ("a field that people do not see was filled in",)
+
+
 def test_small_signs_add_up_and_never_pass_one() -> None:
     once, _ = spam("shop now")
     more, _ = spam(

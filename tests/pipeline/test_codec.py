@@ -45,6 +45,7 @@ MENTIONS = st.builds(
     conversation=TEXT,
     rating=st.none() | st.floats(0, 1),
     reply_ref=st.dictionaries(TEXT, TEXT, max_size=2),
+    suspicions=st.lists(TEXT, max_size=2).map(tuple),
 )
 
 
