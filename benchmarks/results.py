@@ -87,18 +87,25 @@ def write_lines(rows: Sequence[Row], machine: Mapping[str, str], quick: bool, di
 
 
 def write_readme(rows: Sequence[Row], machine: Mapping[str, str], quick: bool, path: Path = README) -> None:
-    """Put the results between the two markers."""
+    """Put the results between the two markers, each with the day it was measured. Those of measures that are not among
+    the rows stay as they stand."""
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    old, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{path} lacks the markers {BEGIN} and {END}")
-    scale = "a quick run: indicative only" if quick else "a full run"
-    lines = [f"Measured {datetime.now(UTC):%Y-%m-%d}, {scale}.", ""]
-    lines += [f"| {' | '.join(HEADS)} |", "|" + " --- |" * len(HEADS)]
-    lines += [f"| {' | '.join(row.cells())} |" for row in rows]
-    lines += ["", *(f"- {name}: {words}" for name, words in machine.items())]
-    path.write_text("\n".join([before + begin, "", *lines, "", end + after]), encoding="utf-8")
+    when = f"{datetime.now(UTC):%Y-%m-%d}" + (", quick" if quick else "")
+    measured = {row.measure for row in rows}
+    lines = [line for line in old.splitlines() if _measure_of(line) not in {"", "---", HEADS[0], *measured}]
+    lines += [f"| {' | '.join((*row.cells(), when))} |" for row in rows]
+    table = [f"| {' | '.join((*HEADS, 'measured'))} |", "|" + " --- |" * (len(HEADS) + 1), *lines]
+    about = ["The machine, as it was for the newest of them:", "", *(f"- {name}: {it}" for name, it in machine.items())]
+    path.write_text("\n".join([before + begin, "", *table, "", *about, "", end + after]), encoding="utf-8")
+
+
+def _measure_of(line: str) -> str:
+    """The measure that a line of the table is of; empty for any other line."""
+    return line.split("|")[1].strip() if line.startswith("|") else ""
 
 
 def _short(figure: float) -> str:

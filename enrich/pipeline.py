@@ -95,6 +95,7 @@ class Enrichment:
             sentiment=draft.sentiment,
             intents=draft.intents,
             topics=draft.topics,
+            topic_words=draft.topic_words,
             spam=draft.spam,
             repost=draft.repost,
             cluster=draft.cluster,

@@ -233,6 +233,7 @@ class Draft:
     sentiment: Sentiment | None = None
     intents: tuple[Intent, ...] = ()
     topics: tuple[str, ...] = ()
+    topic_words: dict[str, tuple[str, ...]] = field(default_factory=dict)
     spam: Signal | None = None
     repost: bool = False
     cluster: Cluster | None = None

@@ -12,7 +12,7 @@ import typer
 from pipeline.commands.common import ago, parts, safe, show_json, stdout, table
 from pipeline.commands.queue import listing
 from pipeline.errors import ConfigError, HarkenError, Problem, Unavailable
-from pipeline.ledger import Ledger
+from pipeline.ledger import Ledger, explained
 from pipeline.store import Story
 from pipeline.wiring import Parts
 
@@ -52,26 +52,8 @@ def show_ledger(found: Ledger) -> None:
     stdout.print(grid)
     for reason, count in sorted(figures["filtered_by_reason"].items(), key=lambda pair: -pair[1]):
         stdout.print(f"  filtered as {safe(reason)}: {count:,}")
-    for line in how_it_knows(found):
+    for line in explained(found):
         stdout.print(f"  {safe(line)}", style="dim")
-
-
-def how_it_knows(found: Ledger) -> list[str]:
-    """The ledger's evidence in words."""
-    evidence = found.evidence
-    lags = ", ".join(f"{role} {records:,}" for role, records in evidence.lags)
-    under_way = sum(records for _, records in evidence.lags)
-    said = [f"{under_way:,} records are on their way ({lags})" if under_way else f"nothing is on its way ({lags})"]
-    for ids, what in (
-        (evidence.missing, "taken in, no longer on the bus, and without an outcome"),
-        (evidence.orphans, "with an outcome, but never taken in"),
-        (evidence.twice, "both removed and kept"),
-    ):
-        if ids:
-            said.append(f"{what}: {', '.join(ids)}")
-    if evidence.missing:
-        said.append("harken ledger --release-missing, then collect or ingest them again")
-    return said
 
 
 def _verdict(balanced: bool) -> str:
@@ -230,6 +212,7 @@ def findings(tags: Any) -> list[tuple[str, str]]:
             ("sentiment", f"{tags.sentiment.label} {tags.sentiment.score:+.2f}" + (f": {words}" if words else ""))
         )
     found += [(intent.name, f"{intent.score:.2f}: {', '.join(intent.words)}") for intent in tags.intents]
+    found += [(f"topic {topic}", ", ".join(tags.topic_words.get(topic, ()))) for topic in tags.topics]
     for name in ("urgency", "spam"):
         if (signal := getattr(tags, name)) and signal.score:
             found.append((name, f"{signal.score:.2f}: {', '.join(signal.words)}"))

@@ -83,6 +83,27 @@ def test_results_replace_those_between_the_markers_and_nothing_else(tmp_path: Pa
     assert text.count("4,321 messages/s") == 1
 
 
+def test_a_run_of_one_measure_leaves_the_results_of_the_others(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"{results.BEGIN}\n{results.END}\n", encoding="utf-8")
+    first = [
+        Row("loops", "bare", 1111, "messages/s"),
+        Row("spikes", "missed", 9, "of 9"),
+        Row("spikes", "late", 8, "min"),
+    ]
+    results.write_readme(first, {"Python": "3.11"}, quick=True, path=page)
+    results.write_readme([Row("spikes", "missed", 2, "of 9")], {"Python": "3.12"}, quick=False, path=page)
+    text = page.read_text(encoding="utf-8")
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert [line.split(" | ")[:3] for line in table[2:]] == [
+        ["| loops", "bare", "1,111 messages/s"],
+        ["| spikes", "missed", "2 of 9"],
+    ]
+    assert ", quick |" in table[2]
+    assert ", quick |" not in table[3]
+    assert "3.11" not in text
+
+
 def test_the_page_has_its_markers() -> None:
     text = results.README.read_text(encoding="utf-8")
     assert text.index(results.BEGIN) < text.index(results.END)

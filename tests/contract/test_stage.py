@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enrich import _nlp, brand, cluster, intent, language, reach, repost, sentiment, spam, urgency
+from enrich import _nlp, brand, cluster, intent, language, reach, repost, sentiment, spam, topics, urgency
 from pipeline.mention import Author, Kind, Mention, Metrics
 from pipeline.ports import Brand, Draft, Settings, Stage, StageContext
 
@@ -20,6 +20,7 @@ ADAPTERS: dict[str, Callable[[StageContext], Stage]] = {
     "language": lambda context: language.Stage(language.Config(), context),
     "sentiment": lambda context: sentiment.Stage(sentiment.Config(), context),
     "intent": lambda context: intent.Stage(intent.Config(), context),
+    "topics": lambda context: topics.Stage(topics.Config(), context),
     "spam": lambda context: spam.Stage(spam.Config(), context),
     "repost": lambda context: repost.Stage(repost.Config(), context),
     "cluster": lambda context: cluster.Stage(cluster.Config(), context),
@@ -28,7 +29,7 @@ ADAPTERS: dict[str, Callable[[StageContext], Stage]] = {
 }
 """Stage module -> how to build it; in an order in which each finds what it needs."""
 
-MODULES = (brand, language, sentiment, intent, spam, repost, cluster, reach, urgency)
+MODULES = (brand, language, sentiment, intent, topics, spam, repost, cluster, reach, urgency)
 NLP = _nlp.build()
 CONTEXT = StageContext(brands=(Brand("Acme", ("Acme",), ("acme",), ("acme of skill",)),), nlp=NLP)
 FIELDS = frozenset(field.name for field in fields(Draft))

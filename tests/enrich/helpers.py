@@ -13,7 +13,7 @@ from pipeline.mention import Enriched, Tags
 from pipeline.ports import Brand, Draft, Stage, StageContext
 from tests.fixtures.shapes import mention
 
-ORDER = ("brand", "language", "sentiment", "intent", "spam", "repost", "cluster", "reach", "urgency")
+ORDER = ("brand", "language", "sentiment", "intent", "topics", "spam", "repost", "cluster", "reach", "urgency")
 
 NLP = _nlp.build()
 
