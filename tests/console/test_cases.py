@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from desk.handling import By
+from desk.labels import Labels
 from pipeline.mention import Cluster, Kind, Tags
 from tests.console.work import ANGRY, Work
 from tests.store.samples import NOON, minutes, removal, routed
@@ -314,3 +316,20 @@ def test_routed_wrong_is_counted_and_exported_with_words_and_tags(work: Work) ->
     }
     assert counted == {("service", "marketing"): 4, ("service", "service"): 1}
     assert [it.action for it in work.accounts.entries(about="corrections")] == ["corrections.exported"] * 2
+
+
+def test_what_was_tagged_wrong_is_exported_in_pages(work: Work) -> None:
+    ana, lead = work.agent(), work.agent("lea", "lead")
+    labels = Labels(work.services.database, work.clock)
+    for number in range(3):
+        case = work.says(f"mastodon:{number}", author=str(number), conversation=str(number), text=f"post {number}")
+        labels.correct(case, By(ana.user.actor), f"mastodon:{number}", "sentiment", "neutral")
+    period = {"since": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+    first = lead.get("/corrections/labels", limit=2, **period)
+    second = lead.get("/corrections/labels", limit=2, after=first["next"], **period)
+    rows = [*first["items"], *second["items"]]
+    assert [it["text"] for it in rows] == ["post 0", "post 1", "post 2"]
+    assert (rows[0]["label"], rows[0]["found"], rows[0]["right"]) == ("sentiment", "negative", "neutral")
+    assert rows[0]["actor"]["name"] == "ana"
+    assert second["next"] is None
+    lead.get("/corrections/labels", 422, after="nonsense", **period)

@@ -56,6 +56,7 @@ DECIDED_LATER = {
     "/api/v1/series": "the end may be before the start or too far away, the value of another facet",
     "/api/v1/figures": "the end may be before the start, the time zone unknown",
     "/api/v1/corrections": "`after` is of another list",
+    "/api/v1/corrections/labels": "`after` is of another list",
     "/api/v1/agents/{user}": "there may be no such queue",
     "/api/v1/users": "the name may not do, or is taken",
     "/api/v1/users/{id}/roles": "roles and people",

@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from desk.handling import By
+from desk.labels import Labels
+from pipeline.clock import SystemClock
+from pipeline.store.database import Database
 from tests.pipeline.test_commands import Shell, line
 
 HOOK = "0123456789abcdef"
@@ -169,4 +173,9 @@ def test_corrections_are_counted_and_leave_as_a_file_that_computes_nothing(shell
     )
     plain = json.loads(shell.run("corrections", "export", "--out", "-", "--json", "--as", "lea"))
     assert plain["reason"] == "=1+1"
+    database = Database(f"sqlite:///{shell.directory}/var/harken.db")
+    Labels(database, SystemClock()).correct(case, By("user:x"), plain["mention"], "lead", "yes")
+    database.close()
+    (row,) = csv.DictReader(io.StringIO(shell.run("corrections", "labels", "--out", "-", "--as", "lea")))
+    assert (row["label"], row["found"], row["right"]) == ("lead", "no", "yes")
     assert "corrections.exported" in [it["action"] for it in shell.json("audit", "list")]
