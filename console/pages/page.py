@@ -48,7 +48,9 @@ SAID_SECS = 60
 _LONGEST = 1500
 
 
-EVENT_NAMES = " ".join(sorted(str(it.__struct_config__.tag) for it in get_args(Event)))
+EVENT_NAMES = " ".join(
+    [*sorted(str(it.__struct_config__.tag) for it in get_args(Event)), "incident.opened", "incident.changed"]
+)
 """What the stream of events calls them: a browser hears only those that it names."""
 
 

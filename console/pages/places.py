@@ -29,7 +29,11 @@ PLACES = (
     Place(_("Leads"), "/leads", ("cases.read",)),
     Place(_("Flow"), "/flow", ("system.read",)),
     Place(_("Rules"), "/rules", ("figures.read", "system.read")),
-    Place(_("Administration"), "/admin", ("users.manage", "audit.read", "macros.write", "calendars.write")),
+    Place(
+        _("Administration"),
+        "/admin",
+        ("users.manage", "audit.read", "macros.write", "calendars.write", "system.manage"),
+    ),
 )
 
 HOMES = {

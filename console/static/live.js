@@ -3,7 +3,7 @@
 
 const main = () => document.getElementById("main");
 const FIELDS = "textarea, select, input:not([type=hidden])";
-const APART_MS = 700;
+const SOON_MS = 100, APART_MS = 1000;
 
 const typed = (field) =>
   field.tagName === "SELECT" ? [...field.options].some((it) => it.selected !== it.defaultSelected)
@@ -79,16 +79,20 @@ async function missing(answer) {
   notice(page.querySelector("#main .card .big")?.textContent?.trim() || answer.statusText, "bad");
 }
 
-let due = 0, busy = false;
+// The first of many events is shown at once; the more a refresh costs, the further apart they are.
+let due = 0, again = false, last = -Infinity, apart = APART_MS;
 export function soon() {
-  if (due) return;
+  again = true;
+  if (due || document.hidden) return;
   due = setTimeout(async () => {
-    due = 0;
-    if (busy || document.hidden) return busy && soon();
-    busy = true;
+    const began = performance.now();
+    again = false;
     try { await refresh(); } catch { /* the line is down: the stream comes back and with it the next refresh */ }
-    busy = false;
-  }, APART_MS);
+    last = performance.now();
+    apart = Math.max(APART_MS, 10 * (last - began));
+    due = 0;
+    if (again) soon(); // what happened while this one was on its way may not be in it
+  }, Math.max(SOON_MS, last + apart - performance.now()));
 }
 
 document.addEventListener("submit", async (event) => {
