@@ -11,6 +11,7 @@ import html
 import re
 import smtplib
 import ssl
+from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -26,6 +27,11 @@ from spikes._target import Later, Outcome, Refused, TargetSettings, Told
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+
+
+def is_address(text: str) -> bool:
+    """Whether this is one mail address, without a name or brackets around it."""
+    return _ADDRESS.fullmatch(text) is not None
 
 
 class MailSettings(TargetSettings):
@@ -46,7 +52,7 @@ class MailSettings(TargetSettings):
     @classmethod
     def _are_addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for one in (value,) if isinstance(value, str) else value:
-            if not _ADDRESS.fullmatch(one):
+            if not is_address(one):
                 raise ValueError(f"{one!r} is not an address such as care@example.org")
         return value
 
@@ -71,12 +77,21 @@ class Mail:
         self._settings = settings
         self._domain = settings.sender.rpartition("@")[2]
 
+    @property
+    def sender(self) -> str:
+        """The address that mail goes from."""
+        return self._settings.sender
+
     def send(self, notice: Notice, *, repeated: bool) -> Outcome:  # noqa: ARG002 - the Message-ID says it
         """Hand it over."""
+        return self.hand(self._mail(notice), self._settings.to)
+
+    def hand(self, mail: EmailMessage, to: Sequence[str]) -> Outcome:
+        """Hand a mail of whatever kind to the server, for these addresses."""
         host = self._settings.host
         try:
             with self._connected() as server:
-                refused = server.send_message(self._mail(notice), self._settings.sender, list(self._settings.to))
+                refused = server.send_message(mail, self._settings.sender, list(to))
         except smtplib.SMTPAuthenticationError as error:
             return Later(f"{host} does not let us in ({error.smtp_code}); check user and password")
         except smtplib.SMTPRecipientsRefused as error:
@@ -95,7 +110,7 @@ class Mail:
             return Later(f"{host} broke off, or did not answer in {self._settings.timeout_secs:g} s", doubtful=True)
         except (smtplib.SMTPException, OSError) as error:
             return Later(f"{host} cannot be reached: {type(error).__name__}", doubtful=True)
-        return Told(f"{host} refused {len(refused)} of {len(self._settings.to)} recipients" if refused else "")
+        return Told(f"{host} refused {len(refused)} of {len(to)} recipients" if refused else "")
 
     def _connected(self) -> smtplib.SMTP:
         settings = self._settings

@@ -24,6 +24,7 @@ _WORDS = {
     "open": "open, and nobody has acknowledged it",
     "reopened": "open again, and nobody has acknowledged it",
     "acknowledged": "somebody sees to it",
+    "statement_overdue": "somebody sees to it, but the promised statement is overdue",
     "statement_out": "a statement is out",
     "calming": "calming down",
     "closed": "closed",

@@ -141,7 +141,7 @@ class Page:
         """The page."""
         said = self._said()
         text = (
-            _environment(self.language)
+            environment(self.language)
             .get_template(template)
             .render(
                 page=self,
@@ -256,7 +256,8 @@ def _caller(request: Request, given: Services) -> Caller | None:
 
 
 @cache
-def _environment(code: str) -> jinja2.Environment:
+def environment(code: str) -> jinja2.Environment:
+    """What templates are read and filled with for readers of this language."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("console"),
         autoescape=True,
