@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check test-servers bench run kafka format docs setup clean
+.PHONY: help demo test check test-servers bench run kafka format docs shots translations setup clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,8 @@ setup: .venv/.developing ## the virtual environment with everything for developi
 demo: .venv/.installed ## mentions in, routed queues out, on this machine alone
 	@$(BIN)/harken ingest examples/demo/mentions.jsonl --anchor now
 	@$(BIN)/harken summary
+	@echo
+	@echo "See it in a browser: run  $(BIN)/harken up  and open the link that it shows."
 
 run: .venv/.installed ## every role, supervised, with config.yaml
 	@$(BIN)/harken up
@@ -34,13 +36,13 @@ check: .venv/.developing ## lint and types
 	$(BIN)/mypy
 
 test: .venv/.developing ## every test that needs no server and is quick
-	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "not kafka and not postgres and not long" \
+	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "not kafka and not postgres and not long and not browser" \
 		--numprocesses 2 --dist worksteal
 
 test-servers: .venv/.developing ## the long ones; all on Kafka and PostgreSQL, against other real servers, and when these are stopped
-	@deploy/system-packages nginx:nginx npm:npm java:default-jre-headless mvn:maven
+	@deploy/system-packages chromium:chromium nginx:nginx npm:npm java:default-jre-headless mvn:maven
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python deploy/kafka/broker.py fetch; fi
-	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "kafka or postgres or long" --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "kafka or postgres or long or browser" --numprocesses 2 --dist worksteal
 	$(BIN)/pytest tests/servers tests/faults
 
 # In an environment of their own: Quix Streams wants an older pydantic than harken.
@@ -58,6 +60,17 @@ kafka: ## a real Apache Kafka from Maven Central in var/kafka, started on 127.0.
 
 docs: .venv/.developing ## the documentation in site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+translations: .venv/.developing ## bring the catalogues of the console's languages up to date with its pages
+	@$(BIN)/pybabel -q extract -F console/translations/babel.cfg --no-location --omit-header -o var/harken.pot console
+	@for file in console/translations/*.po; do \
+		$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --omit-header -i var/harken.pot \
+			-l $$(basename $$file .po) -o $$file; \
+	done
+
+shots: .venv/.developing ## a picture of every page of the console in var/shots, the best of them in docs/shots
+	@deploy/system-packages chromium:chromium
+	$(BIN)/python -m tests.console.shots
 
 format: .venv/.developing ## format the code
 	$(BIN)/ruff check --fix .

@@ -13,4 +13,5 @@ pytest_plugins = [
     "tests.fixtures.feeds",
     "tests.fixtures.jetstream",
     "tests.fixtures.x_server",
+    "tests.fixtures.site",
 ]

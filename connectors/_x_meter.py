@@ -14,7 +14,7 @@ class Meter:
 
     def __init__(self, price_usd: float, cap_usd: float | None) -> None:
         self._price = price_usd
-        self._cap = cap_usd
+        self.cap = cap_usd
         self.month = ""
         self.posts = 0
 
@@ -44,7 +44,7 @@ class Meter:
     @property
     def reached(self) -> bool:
         """Whether another post would go over the cap."""
-        return self._cap is not None and self.spent + self._price > self._cap
+        return self.cap is not None and self.spent + self._price > self.cap
 
     @staticmethod
     def resets(now: datetime) -> datetime:

@@ -103,6 +103,14 @@ class _Cursor(Struct, omit_defaults=True):
     posts: int = 0
 
 
+def meter(config: Config, cursor: str) -> Meter:
+    """What reading has cost by what the cursor says, for whoever wants to see it."""
+    made = Meter(config.price_per_post_usd, config.monthly_cap_usd)
+    saved = msgspec.json.decode(cursor, type=_Cursor)
+    made.restore(saved.month, saved.posts)
+    return made
+
+
 class _Batch:
     """What one page gathers; `ids` become known as passed on once the page is durable."""
 

@@ -26,6 +26,7 @@ Action = Literal[
     "corrections.export",  # the training data that wrong routes leave behind
     "macros.write",
     "calendars.write",
+    "rules.write",  # who gets which mention, and the examples that say so
     "system.read",  # status, ledger, dead letters
     "system.manage",  # retry and discard dead letters
     "users.manage",  # accounts, roles and everybody's tokens
@@ -53,8 +54,9 @@ PERMISSIONS: dict[Role, frozenset[Action]] = {
         "corrections.export",
         "macros.write",
         "calendars.write",
+        "rules.write",
     },
-    "operator": frozenset({"system.read", "system.manage", "figures.read", "incidents.read"}),
+    "operator": frozenset({"system.read", "system.manage", "figures.read", "incidents.read", "rules.write"}),
     # An admin cares for people's accounts and rights; whoever also answers customers is an agent or a lead as well.
     "admin": frozenset(
         {

@@ -67,10 +67,12 @@ COMMANDS = {
     "agents": ("agents.app", "Who works on the desk: list, set."),
     "route": ("route.app", "Routing rules: test them, and see what they would move."),
     "dead": ("dead.app", "Dead letters: list, show, retry, discard."),
+    "documents": ("documents.app", "What is edited at the desk: list, show, diff, save, rollback."),
     "topics": ("setup.topics", "The topics on the bus."),
+    "report": ("report.report", "Write or mail the weekly report of a brand."),
     "spikes": ("spikes.app", "Firestorms: find them, work on them, look back."),
     "customer": ("customers.app", "Customers: show, link, unlink, import."),
-    "users": ("people.users", "Accounts: add, list, roles, password, invite, disable, enable."),
+    "users": ("people.users", "Accounts: add, list, roles, password, invite, link, disable, enable."),
     "tokens": ("people.tokens", "API tokens: add, list, revoke."),
     "audit": ("people.audit", "The audit log: list, verify."),
 }

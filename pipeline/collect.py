@@ -172,6 +172,11 @@ class Supervisor:
         self._attempt = 0
         self.refused: str | None = None
 
+    @property
+    def taken_in(self) -> int:
+        """How many mentions came in through it that were new or reworded."""
+        return self._intake.fresh
+
     def run(self) -> None:
         """Until the source ends, the clock is stopped, or the platform refuses us for good (kept in `refused`)."""
         via = self._intake.via

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -25,7 +25,7 @@ from pipeline.ports import Brand, FromEnvironment, Secret, Settings
 
 T = TypeVar("T", bound=Settings)
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-STAGES = ("brand", "language", "sentiment", "intent", "spam", "repost", "cluster", "reach", "urgency")
+STAGES = ("brand", "language", "sentiment", "intent", "topics", "spam", "repost", "cluster", "reach", "urgency")
 
 
 class BrandSettings(Settings):
@@ -176,7 +176,7 @@ class ServeSettings(Settings):
     required of them where it begins with it."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8460, ge=0, le=65535)
+    port: int = Field(8000, ge=0, le=65535)
     public_url: str = ""
     oidc: OidcSettings | None = None
 
@@ -205,6 +205,7 @@ class RetentionSettings(Settings):
     outbox_days: float | None = Field(7, gt=0)
     audit_days: float | None = Field(None, gt=0)
     ids_days: float | None = Field(None, gt=0)
+    incidents_days: float | None = Field(None, gt=0)
 
 
 class HttpSettings(Settings):
@@ -265,13 +266,15 @@ class Source(Adapter):
 
 @dataclass(frozen=True)
 class Config:
-    """The validated configuration; making it opened nothing."""
+    """The validated configuration; making it opened nothing. `texts` are the documents that were saved at the desk and
+    stand for a file that the configuration names, by kind."""
 
     file: File
     bus: Adapter
     sources: tuple[Source, ...]
     stages: tuple[Adapter, ...]
     sinks: tuple[Adapter, ...]
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def brands(self) -> tuple[Brand, ...]:

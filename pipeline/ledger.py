@@ -107,6 +107,24 @@ def read_ledger(store: Store, lag: Lags, release: bool = False) -> Ledger:
     )
 
 
+def explained(found: Ledger) -> list[str]:
+    """The evidence in words."""
+    evidence = found.evidence
+    lags = ", ".join(f"{role} {records:,}" for role, records in evidence.lags)
+    under_way = sum(records for _, records in evidence.lags)
+    said = [f"{under_way:,} records are on their way ({lags})" if under_way else f"nothing is on its way ({lags})"]
+    for ids, what in (
+        (evidence.missing, "taken in, no longer on the bus, and without an outcome"),
+        (evidence.orphans, "with an outcome, but never taken in"),
+        (evidence.twice, "both removed and kept"),
+    ):
+        if ids:
+            said.append(f"{what}: {', '.join(ids)}")
+    if evidence.missing:
+        said.append("harken ledger --release-missing, then collect or ingest them again")
+    return said
+
+
 def _columns(tally: Tally, source: str | None = None) -> Columns:
     sums: dict[str, int] = {}
     for count in tally.counts:

@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from pipeline.clock import SystemClock
+from pipeline.collect import Supervisor
 from pipeline.config import Config, Source
 from pipeline.errors import HarkenError, SourceRefused, Stop, Unavailable
 from pipeline.http import serving
@@ -29,6 +30,9 @@ LEAVE_SECS = 9.0
 
 LAG_SECS = 5.0
 
+WATCH_SECS = 2.0
+"""How often a process asks whether other documents are in force than those it was made with."""
+
 
 class Service:
     """Runs roles. `run` returns when all have finished or the clock is stopped, and raises the Stop that ended it."""
@@ -42,9 +46,12 @@ class Service:
         self._only = sources
         self._clock = clock
         self._threads: list[threading.Thread] = []
+        self._supervisors: list[Supervisor] = []
         self._refused: dict[str, str] = {}
         self._fatal: HarkenError | None = None
         self._ready = False
+        self.outdated = False
+        """Whether it ended because other documents are in force by now: the process is to start again."""
 
     def run(self) -> None:
         """Prepare, work, leave. Waits out a bus or a database that is not there yet."""
@@ -52,6 +59,8 @@ class Service:
         with serving(http.host, http.port, self._dead_threads, self._not_ready):
             try:
                 self.start()
+                watch = watching(self.parts, self._roles, self._renew)
+                threading.Thread(target=watch, name="documents", daemon=True).start()
                 while not self._clock.stopping and any(thread.is_alive() for thread in self._threads):
                     self._clock.wait(0.2)
                 if self._refused and not self._clock.stopping:
@@ -65,7 +74,7 @@ class Service:
 
     def start(self) -> None:
         """Start every role on its thread."""
-        patiently(self._clock, "store", self.parts.store.upgrade)
+        patiently(self._clock, "store", self.parts.prepare)
         patiently(self._clock, "bus", lambda: self.parts.bus.apply(self.parts.topics))
         for role in self._roles:
             if role in LOOPS:
@@ -83,8 +92,7 @@ class Service:
             if role == "desk":
                 self._start_desk()
         _spare_the_collector()
-        watch = threading.Thread(target=self._watch_lag, name="lag", daemon=True)
-        watch.start()
+        threading.Thread(target=self._watch_lag, name="lag", daemon=True).start()
         self._ready = True
 
     def leave(self) -> None:
@@ -115,22 +123,28 @@ class Service:
         member = f"{role}-{self._slot}" if self._slot else None
         worker = patiently(self._clock, "bus", lambda: self.parts.worker(role, member))
         self._spawn(role, worker.run)
-        name = member or f"{role}-{os.getpid()}"
-        beat = Beat(self.parts.store, name, role, lambda: worker.handled, self._clock)
+        self._start_beat(role, lambda: worker.handled)
+
+    def _start_beat(self, role: str, handled: Callable[[], int]) -> None:
+        name = f"{role}-{self._slot or os.getpid()}"
+        beat = Beat(self.parts.store, name, role, handled, self._clock)
         self._spawn(f"beat-{role}", beat.run)
 
     def _start_sources(self) -> None:
+        self._start_beat("collect", lambda: sum(it.taken_in for it in self._supervisors))
         for source in self.parts.config.sources:
             if not self._only or source.name in self._only:
                 self._spawn(f"source-{source.name}", partial(self._listen, source))
 
     def _listen(self, source: Source) -> None:
         supervisor = patiently(self._clock, "bus", lambda: self.parts.supervisor(source))
+        self._supervisors.append(supervisor)
         supervisor.run()
         if supervisor.refused:
             self._refused[source.name] = supervisor.refused
 
     def _start_desk(self) -> None:
+        self._start_beat("desk", lambda: 0)
         self.parts.desk  # noqa: B018 - made here, so that what is wrong with it is told at once
         patiently(self._clock, "store", self.parts.keeper.take_charge)
         for loop in desk_loops(self.parts):
@@ -163,6 +177,10 @@ class Service:
             except Unavailable as error:
                 log.debug("lag unknown", reason=str(error))
 
+    def _renew(self) -> None:
+        self.outdated = True
+        self._clock.stop()
+
     def _dead_threads(self) -> dict[str, str]:
         if self._fatal:
             return {"process": str(self._fatal)}
@@ -184,6 +202,25 @@ class Service:
         return wrong | {f"source {name}": reason for name, reason in self._refused.items()}
 
 
+def watching(parts: Parts, roles: Sequence[str], changed: Callable[[], None]) -> Callable[[], None]:
+    """What waits until other documents are in force than these parts were made with, or until the clock is stopped, and
+    calls `changed` in the first case."""
+
+    def watch() -> None:
+        while not parts.clock.wait(WATCH_SECS):
+            try:
+                newer = parts.outdated(roles)
+            except Unavailable as error:
+                log.debug("documents unknown", reason=str(error))
+                continue
+            if newer:
+                log.info("other documents are in force: starting again", **newer)
+                changed()
+                return
+
+    return watch
+
+
 def _spare_the_collector() -> None:
     """What was loaded by now (models, vocabularies, modules) lives as long as the process, and a batch makes many
     thousand objects that die with it: looking for cycles among either after every 700 is an eighth of the work."""
@@ -192,7 +229,22 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def stop_on_signals(clock: SystemClock) -> None:
-    """SIGTERM and SIGINT ask politely; the batch in hand is finished first."""
+class Stopper:
+    """What ends the process when it is asked to; `asked` tells that from an end of our own."""
+
+    def __init__(self, clock: SystemClock) -> None:
+        self.asked = False
+        self._clock = clock
+
+    def __call__(self) -> None:
+        """End: the batch in hand is finished first."""
+        self.asked = True
+        self._clock.stop()
+
+
+def stop_on_signals(clock: SystemClock) -> Stopper:
+    """SIGTERM and SIGINT ask politely."""
+    stop = Stopper(clock)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: clock.stop())
+        signal.signal(number, lambda *_: stop())
+    return stop

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import structlog
 
@@ -127,3 +128,11 @@ def leave_with_parent(stop: Callable[[], None]) -> None:
             stop()
 
         threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def start_again() -> NoReturn:
+    """Become a fresh process of the same command, with the same number, so that no supervisor takes it for a failure,
+    whichever it is. Whatever this one held must have been given back."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line

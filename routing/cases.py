@@ -22,7 +22,7 @@ import msgspec.inspect as shapes
 from pipeline.errors import ConfigError, Problem
 from pipeline.mention import Decision, Mention, Tags
 from routing import durations
-from routing.documents import nearest, read
+from routing.documents import nearest, parsed, read
 from routing.router import Router
 from routing.rules import Rules
 
@@ -67,8 +67,18 @@ class _Case:
 def run_cases(rules: Rules, path: Path) -> list[CaseResult]:
     """Run the examples in `path` against `rules`, in order. Raises ConfigError with every fault in the file; a failed
     example is a result."""
+    return _run_all(rules, _cases(read(path), path.name))
+
+
+def run_text(rules: Rules, text: str, where: str = "examples") -> list[CaseResult]:
+    """The same for the examples in a text; one that says nothing holds none."""
+    document = parsed(text, where)
+    return [] if document is None else _run_all(rules, _cases(document, where))
+
+
+def _run_all(rules: Rules, cases: list[_Case]) -> list[CaseResult]:
     router = Router(rules)
-    return [_run(router, case) for case in _load(path)]
+    return [_run(router, case) for case in cases]
 
 
 def _run(router: Router, case: _Case) -> CaseResult:
@@ -91,15 +101,14 @@ def _shown(value: Any, written: datetime) -> str:
 # ------------------------------------------------------------------------ reading the file
 
 
-def _load(path: Path) -> list[_Case]:
-    document = read(path)
+def _cases(document: Any, file: str) -> list[_Case]:
     if not isinstance(document, list) or not document:
-        raise ConfigError([Problem(path.name, "holds no examples", "a list of name, mention, tags and expect")])
+        raise ConfigError([Problem(file, "holds no examples", "a list of name, mention, tags and expect")])
     problems: list[Problem] = []
     cases = []
     names: set[str] = set()
     for number, one in enumerate(document):
-        where = f"{path.name}: [{number}]"
+        where = f"{file}: [{number}]"
         if not isinstance(one, dict):
             problems.append(Problem(where, "is not an example", "it has name:, mention:, tags: and expect:"))
             continue

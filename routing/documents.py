@@ -51,17 +51,24 @@ _Loader.add_implicit_resolver(
 def read(path: Path) -> Any:
     """The document in `path`; raises ConfigError naming the line where it is not one."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigError([Problem(str(path), "there is no such file", "check the path")]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(str(path), f"cannot be read: {error}", "a rule file is text in UTF-8")]) from error
+    return parsed(text, str(path))
+
+
+def parsed(text: str, where: str) -> Any:
+    """The document that this text is; raises ConfigError naming `where` and the line where it is not one."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
         raise ConfigError([Problem(place, f"not YAML: {error.problem}", "correct the line")]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError([Problem(str(path), f"not YAML: {str(error)[:200]}", "")]) from error
+        raise ConfigError([Problem(where, f"not YAML: {str(error)[:200]}", "")]) from error
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "enrich": CORE | {"enrich._"},
     "routing": CORE | {"routing"},
     "sinks": CORE | {"pipeline.posting", "sinks._"},
-    "console": CORE | {"pipeline.clock", "pipeline.store", "desk", "spikes", "console"},
+    "console": CORE | {"pipeline.clock", "pipeline.store", "routing", "desk", "spikes", "console"},
     "spikes": CORE | {"pipeline.codec", "pipeline.clock", "pipeline.posting", "pipeline.store", "desk", "spikes"},
     "desk": CORE | {"pipeline.codec", "pipeline.store", "pipeline.clock", "desk"},
 }

@@ -13,9 +13,11 @@ from pipeline.store.database import Database
 
 if TYPE_CHECKING:
     from console.api.oidc import Provider
+    from console.operations import Operations
     from desk.accounts import Accounts
     from desk.cases import Cases
     from desk.desk import Desk
+    from desk.documents import Documents
     from desk.drafts import Drafts
     from desk.feed import Feed
     from desk.figures import Figures
@@ -43,6 +45,8 @@ class Services:
     figures: Figures
     links: Links
     incidents: Incidents
+    documents: Documents
+    operations: Operations
     public_url: str = ""
     provider: Provider | None = None
 

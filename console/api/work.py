@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from console.api import agents, audit, cases, corrections, customers, drafts, figures, incidents, macros, queues
+from console.api import agents, audit, cases, corrections, customers, drafts, figures, incidents, macros, queues, search
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    search.router,
     cases.router,
     drafts.router,
     macros.router,

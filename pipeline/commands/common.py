@@ -60,13 +60,13 @@ def settings(context: typer.Context) -> Settings:
 
 @contextmanager
 def parts(context: typer.Context, *sections: str) -> Iterator[Parts]:
-    """The objects of a short command, its store up to date, with the adapters of these sections of the configuration;
-    closed at the end."""
+    """The objects of a short command, its store up to date and what was saved at the desk in force, with the adapters
+    of these sections of the configuration; closed at the end."""
     config = settings(context).config_for(*sections)
     configure(config.file.log, quiet=True)
     made = Parts(config, SystemClock())
     try:
-        made.store.upgrade()
+        made.prepare()
         yield made
     finally:
         made.close()

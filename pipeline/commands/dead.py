@@ -6,13 +6,10 @@ from typing import Annotated
 
 import typer
 
-from pipeline.codec import decode
-from pipeline.collect import digest
 from pipeline.commands.common import ago, parts, safe, show_json, stdout, table
-from pipeline.errors import BadItem, BadRecord, ConfigError, Problem
-from pipeline.mention import Mention, Removal
-from pipeline.ports import Context
-from pipeline.store import DeadLetter, Taken
+from pipeline.errors import ConfigError, Problem
+from pipeline.revival import retry as send_again
+from pipeline.store import DeadLetter
 from pipeline.wiring import Parts
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, retry, discard.")
@@ -69,11 +66,9 @@ def retry(context: typer.Context, ids: Ids = None, everything: All = False) -> N
     """Send them through again: a mention to the start of its topic's way, an unreadable item to its connector."""
     with parts(context, "sources") as made:
         letters = _chosen(made, ids, everything)
-        made.bus.apply(made.topics)
-        back = _republish(made, [letter for letter in letters if letter.role != "collect"])
-        for letter in letters:
-            if letter.role == "collect":
-                back += _revive(made, letter)
+        back, left = send_again(made, letters)
+    for id, why in left.items():
+        stdout.print(f"{id}: {safe(why)}")
     stdout.print(f"{back} of {len(letters)} on their way again")
 
 
@@ -120,41 +115,3 @@ def _chosen(made: Parts, ids: list[str] | None, everything: bool) -> list[DeadLe
     if missing:
         raise ConfigError([Problem(id, "is not a dead letter (any more)", "harken dead list") for id in missing])
     return [letter for letter in letters.values() if letter]
-
-
-def _republish(made: Parts, letters: list[DeadLetter]) -> int:
-    producer = made.bus.producer()
-    try:
-        for letter in letters:
-            topic = letter.place.partition("[")[0]
-            producer.send(topic, [(_key(letter), letter.payload)])
-        producer.flush()
-    finally:
-        producer.close()
-    return made.store.retrying(letters) if letters else 0
-
-
-def _key(letter: DeadLetter) -> bytes:
-    try:
-        item = decode(letter.payload)
-    except BadRecord:
-        return letter.intake_id.encode()
-    return (item if isinstance(item, Mention | Removal) else item.mention).thread.encode()
-
-
-def _revive(made: Parts, letter: DeadLetter) -> int:
-    source = next((source for source in made.config.sources if source.name == letter.via), None)
-    if source is None:
-        stdout.print(f"{letter.id}: no source {safe(letter.via)!r} is configured; correct the item and ingest it again")
-        return 0
-    connector = source.module.Connector(source.settings, Context(source.name, made.config.brands, made.clock))
-    try:
-        items = connector.parse(letter.payload)
-    except BadItem as bad:
-        stdout.print(f"{letter.id}: still unreadable: {safe(str(bad))}")
-        return 0
-    intake = made.intake(letter.via)
-    mentions = [intake.adopted(item) for item in items if isinstance(item, Mention)]
-    intake.publish(mentions)
-    taken = [Taken(mention.id, mention.source, digest(mention), mention.created_at) for mention in mentions]
-    return int(made.store.revive(letter.id, taken))

@@ -56,7 +56,7 @@ def ingest(
     started, since = time.monotonic(), clock.now()
     try:
         service.start()
-        connector = module.Connector(replay, Context(name, config.brands, clock))
+        connector = module.Connector(replay, Context(name, service.parts.config.brands, clock))
         result = _complete(service, connector, name, clock, quiet=as_json)
         result["incidents"] = _incidents(service.parts, since) if config.file.spikes.enabled else []
     except Interrupted as error:

@@ -17,11 +17,11 @@ from desk.roles import ACTIONS, ROLES
 from desk.tokens import ApiToken
 from desk.users import INVITATION, AccountError, User
 from pipeline.clock import SystemClock
-from pipeline.commands.common import ago, parts, safe, show_json, stdout, table
+from pipeline.commands.common import ago, parts, safe, settings, show_json, stdout, table
 from pipeline.errors import ConfigError, Problem
 from routing import durations
 
-users = typer.Typer(no_args_is_help=True, help="Accounts: add, list, roles, password, invite, disable, enable.")
+users = typer.Typer(no_args_is_help=True, help="Accounts: add, list, roles, password, invite, link, disable, enable.")
 tokens = typer.Typer(no_args_is_help=True, help="API tokens: add, list, revoke.")
 audit = typer.Typer(no_args_is_help=True, help="The audit log: list, verify.")
 
@@ -63,6 +63,18 @@ def invite(context: typer.Context, name: Name, as_json: Json = False) -> None:
         user = _known(accounts, name)
         secret = accounts.invite(user.id, me())
     _show_invitation(user, secret.get_secret_value(), as_json)
+
+
+@users.command()
+def link(context: typer.Context, name: Name) -> None:
+    """Make a link by which they come into the console once, within a quarter of an hour, without a password."""
+    serve = settings(context).config_for().file.serve
+    host = f"[{serve.host}]" if ":" in serve.host else serve.host
+    with _accounts(context) as accounts:
+        secret = accounts.link(_known(accounts, name).id, me())
+    stdout.print(
+        f"{serve.public_url or f'http://{host}:{serve.port}'}/welcome/{secret.get_secret_value()}", soft_wrap=True
+    )
 
 
 @users.command("password")

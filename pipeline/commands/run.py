@@ -13,7 +13,7 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.logs import configure
 from pipeline.registry import suggestion
 from pipeline.service import Service, stop_on_signals
-from pipeline.supervise import Child, Household, harken, leave_with_parent
+from pipeline.supervise import Child, Household, harken, leave_with_parent, start_again
 from pipeline.wiring import LOOPS, ROLES, WORKERS
 
 SECTIONS = {"collect": "sources", "enrich": "enrich", "deliver": "sinks", "desk": "sources"}
@@ -52,9 +52,12 @@ def run(
         config = config.serving_on(http_port)
     configure(config.file.log, role=",".join(roles))
     clock = SystemClock()
-    stop_on_signals(clock)
-    leave_with_parent(clock.stop)
-    Service(config, roles, clock, slot=slot, sources=source or ()).run()
+    stop = stop_on_signals(clock)
+    leave_with_parent(stop)
+    service = Service(config, roles, clock, slot=slot, sources=source or ())
+    service.run()
+    if service.outdated and not stop.asked:
+        start_again()
 
 
 def up(context: typer.Context) -> None:

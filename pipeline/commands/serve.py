@@ -1,11 +1,13 @@
-"""`harken serve`: the API for the people on the desk."""
+"""`harken serve`: the console and its API, for the people on the desk."""
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from typing import Annotated, Any
 
 import structlog
@@ -18,11 +20,17 @@ from pipeline.errors import ConfigError, HarkenError, Problem, Stop, Unavailable
 from pipeline.http import serving
 from pipeline.logs import configure
 from pipeline.patience import Interrupted, patiently
-from pipeline.service import stop_on_signals
+from pipeline.service import stop_on_signals, watching
+from pipeline.store import Store
 from pipeline.supervise import leave_with_parent
 from pipeline.wiring import Parts
+from pipeline.worker import Beat
 
 log = structlog.get_logger(__name__)
+
+FIRST = "first"
+FIRST_ROLES = ("admin", "lead", "marketer", "operator")
+"""The account of whoever starts it before there is any: all of it is theirs until they make others."""
 
 LEAVE_SECS = 6
 """How long requests that are being answered may take once we are asked to stop; streams of events end in one."""
@@ -34,32 +42,42 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Else serve.port; 0 picks a free one.")] = None,
     http_port: Annotated[int | None, typer.Option(help="Where to show /metrics of this process.")] = None,
 ) -> None:
-    """Answer the API at /api/v1 until told to stop; shows its address."""
+    """Answer the console, and the API at /api/v1, until told to stop; shows their address."""
     config = settings(context).config_for("sources")
     if http_port is not None:
         config = config.serving_on(http_port)
     configure(config.file.log, role="serve")
     clock = SystemClock()
-    stop_on_signals(clock)
-    leave_with_parent(clock.stop)
+    leave_with_parent(stop_on_signals(clock))
     chosen = config.file.serve
-    parts = Parts(config, clock)
-    try:
-        parts.desk  # noqa: B018 - a wrong setting is said before anything is waited for
-        with (
-            _listening(chosen.host if host is None else host, chosen.port if port is None else port) as listener,
-            serving(config.file.http.host, config.file.http.port, dict, lambda: _not_ready(parts)),
-        ):
-            patiently(clock, "store", parts.store.upgrade)
-            _answer(parts, clock, listener)
-    except Interrupted:
-        pass
-    finally:
-        parts.close()
+    store = Parts(config, clock).store
+    Parts(config, clock).desk  # noqa: B018 - a wrong setting is said before anything is waited for
+    with (
+        _listening(chosen.host if host is None else host, chosen.port if port is None else port) as listener,
+        serving(config.file.http.host, config.file.http.port, dict, lambda: _not_ready(store)),
+        suppress(Interrupted),
+    ):
+        said = False
+        while not clock.stopping:
+            parts = Parts(config, clock)
+            try:
+                patiently(clock, "store", parts.prepare)
+                if not said:
+                    beat = Beat(store, f"serve-{os.getpid()}", "serve", lambda: 0, clock)
+                    threading.Thread(target=beat.run, name="beat-serve", daemon=True).start()
+                _answer(parts, clock, listener, quietly=said)
+            finally:
+                parts.close()
+            said = True
+    store.close()
 
 
-def _answer(parts: Parts, clock: SystemClock, listener: socket.socket) -> None:
+def _answer(parts: Parts, clock: SystemClock, listener: socket.socket, quietly: bool) -> None:
+    """Answer until we are asked to stop, or other documents are in force. Who calls in between waits: the listening
+    socket stays open, and only a copy of it is closed with the server."""
     app: Any = parts.application()
+    changed = threading.Event()
+    threading.Thread(target=watching(parts, ["serve"], changed.set), name="documents", daemon=True).start()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -72,34 +90,44 @@ def _answer(parts: Parts, clock: SystemClock, listener: socket.socket) -> None:
         )
     )
     # Not on this thread, where it would take the signals for itself: it is to stop with the clock.
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="serve", daemon=True)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener.dup()]}, name="serve", daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
         clock.wait(0.05)
         if clock.stopping:
             break
-    if server.started:
-        typer.echo(f"The desk answers at {_address(listener)}{'' if parts.config.file.desk.cases else _NO_CASES}")
-        patiently(clock, "store", lambda: _greet(parts))
-    while not clock.wait(0.2) and thread.is_alive():
+    if server.started and not quietly:
+        typer.echo(f"The console answers at {_address(listener)}{'' if parts.config.file.desk.cases else _NO_CASES}")
+        patiently(clock, "store", lambda: _greet(parts, _address(listener)))
+    while not clock.wait(0.2) and thread.is_alive() and not changed.is_set():
         pass
     server.should_exit = True
     thread.join(LEAVE_SECS + 2)
-    if not clock.stopping:
+    if not clock.stopping and not changed.is_set():
         raise Stop("the server ended by itself; its last message says why")
 
 
 _NO_CASES = " (desk.cases is off: mentions become no cases)"
 
 
-def _greet(parts: Parts) -> None:
-    if not parts.accounts.users(limit=1):
-        typer.echo("Nobody has an account yet. Make the first: harken users add NAME --role admin --password-stdin")
+def _greet(parts: Parts, address: str) -> None:
+    """Show whoever started this how to come in, as long as nobody has a password: a link that works once. Only where
+    this machine alone hears us, since whoever reads this terminal may come in as an administrator."""
+    accounts = parts.accounts
+    known = accounts.users(limit=2)
+    if len(known) > 1 or (known and (known[0].has_password or known[0].disabled_at)):
+        return
+    if not ip_address(parts.config.file.serve.host).is_loopback:
+        typer.echo("Nobody can sign in yet. Make the first account: harken users add NAME --role admin")
+        return
+    first = known[0] if known else accounts.add_user(FIRST, FIRST_ROLES, "system:serve")[0]
+    link = accounts.link(first.id, "system:serve").get_secret_value()
+    typer.echo(f"Open it as {first.name}, once, within a quarter of an hour: {address}/welcome/{link}")
 
 
-def _not_ready(parts: Parts) -> dict[str, str]:
+def _not_ready(store: Store) -> dict[str, str]:
     try:
-        parts.store.ping()
+        store.ping()
     except Unavailable as error:
         return {"store": str(error)}
     except HarkenError as error:

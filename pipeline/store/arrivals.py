@@ -105,6 +105,16 @@ class Arrivals(Part):
             )
             return done.rowcount > 0
 
+    def reopen_gap(self, id: str) -> bool:
+        """Take that back; False where it is open or unknown."""
+        with self._db.write() as transaction:
+            done = transaction.run(
+                update(gap_table)
+                .where(gap_table.c.id == id, gap_table.c.repaired_at.is_not(None))
+                .values(repaired_at=None, note="")
+            )
+            return done.rowcount > 0
+
 
 def _record(transaction: Transaction, via: str, gaps: Sequence[Gap], now: datetime) -> None:
     rows = {

@@ -285,6 +285,11 @@ def beyond(columns: Sequence[Column[Any]], values: Sequence[Any]) -> ColumnEleme
     return tuple_(*columns) > tuple_(*values, types=[it.type for it in columns])
 
 
+def beneath(columns: Sequence[Column[Any]], values: Sequence[Any]) -> ColumnElement[bool]:
+    """The same for what is read the other way round."""
+    return tuple_(*columns) < tuple_(*values, types=[it.type for it in columns])
+
+
 @contextmanager
 def _named() -> Iterator[None]:
     """Turn the driver's errors into ours; without the statement, whose text helps nobody who reads the message."""

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, delete, exists, literal, null, select, tup
 from pipeline.codec import decode, encode
 from pipeline.errors import BadRecord, BrokenStage
 from pipeline.mention import Mention, Priority, Removal, Routed
+from pipeline.store import search_index
 from pipeline.store.columns import NEVER, fit, utc
 from pipeline.store.database import REMOVALS, Transaction
 from pipeline.store.outbox import enqueue, withdraw
@@ -125,6 +126,7 @@ def _take_back(transaction: Transaction, removals: Sequence[Removal], now: datet
         else:
             victims.pop(id, None)
     transaction.run(delete(mentions).where(transaction.among(mentions.c.id, list(victims))))
+    search_index.forget(transaction, list(victims))
     mark_removed(transaction, list(victims.values()), now)
     return [victims[id] for id in sorted(victims)]
 
@@ -218,6 +220,7 @@ def _store(transaction: Transaction, fresh: Sequence[_Fresh], now: datetime) -> 
         update=_replaced,
         guard=_not_older,
     )
+    search_index.add(transaction, [it.routed for it in fresh], now)
     ids = [it.routed.mention.id for it in fresh]
     # A letter about a mention that has arrived after all waits for nobody.
     transaction.run(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import delete, exists, or_, select, update
 
+from pipeline.store import search_index
 from pipeline.store.case_tables import case_mentions, cases, corrections
 from pipeline.store.columns import NEVER
 from pipeline.store.database import REMOVALS, Transaction, beyond
@@ -56,6 +57,7 @@ def take_out(transaction: Transaction, ids: Sequence[str], now: datetime) -> int
     victims = [Victim(row.id, row.source, "", stone) for row in transaction.run(query.order_by(mentions.c.id))]
     withdraw(transaction, victims, now)
     transaction.run(delete(mentions).where(transaction.among(mentions.c.id, ids)))
+    search_index.forget(transaction, ids)
     _count_as_expired(transaction, victims, now)
     theirs = transaction.among(corrections.c.mention, ids)
     transaction.run(update(corrections).where(theirs).values(body=b"", mention=None))

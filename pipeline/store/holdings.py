@@ -46,6 +46,7 @@ class PersonalColumn(NamedTuple):
 
 
 _CASE = "`cases_days` after the case was closed"
+_INCIDENT = "`incidents_days` after the incident was closed"
 _WITH_CASE = "goes with the case"
 _COUNTED = "stays for figures, without author and case, when the case goes"
 _LINK = "until it is taken back or the account is erased"
@@ -75,6 +76,16 @@ HOLDINGS: dict[str, Holding] = {
         },
         "source via kind brand outcome queue filtered rule rules_version",
         ("author",),
+    ),
+    "searchable": Holding(
+        "goes with its mention",
+        "deleted",
+        {
+            "mention": "the post's id",
+            "author": "who said it",
+            "words": "the words of its text, title and pictures, and of its author's name and handle",
+        },
+        accounts=("author",),
     ),
     "tombstones": Holding(
         "stays: it keeps late copies out",
@@ -145,6 +156,7 @@ HOLDINGS: dict[str, Holding] = {
         "case_id actor routed_queue right_queue rule rules_version",
         words=("reason",),
     ),
+    "label_corrections": Holding(_CASE, "deleted", {"mention": "the post's id"}, "case_id label actor found right"),
     "followers": Holding("stays", "nothing to do", plain="name"),
     "drafts": Holding(
         _CASE,
@@ -157,7 +169,7 @@ HOLDINGS: dict[str, Holding] = {
             "reason": "why it came back, in the platform's or our words",
             "answer": "the id of our answer",
         },
-        "id case_id via state macro writer hands approver key sender",
+        "id case_id via state macro writer hands approver key sender copied_from",
         ("author",),
         words=("text", "reason"),
         busy=("queued", "sending"),
@@ -227,32 +239,32 @@ HOLDINGS: dict[str, Holding] = {
         "`spikes.history_days`", "nothing to do: numbers", plain="id brand facet side kind severity body"
     ),
     "spike_partitions": Holding("stays", "nothing to do", plain="partition"),
-    "incidents": Holding("stays", "nothing to do", plain="id strand brand kind state part_of body"),
+    "incidents": Holding(_INCIDENT, "nothing to do", plain="id strand brand kind state part_of body"),
     "incident_strands": Holding("stays", "nothing to do", plain="strand"),
-    "incident_detections": Holding("stays", "nothing to do", plain="id incident facet value body"),
+    "incident_detections": Holding(_INCIDENT, "nothing to do", plain="id incident facet value body"),
     "incident_events": Holding(
-        "stays with the incident",
+        _INCIDENT,
         "what names them is struck out",
         {"text": "what our people wrote: notes, reasons, statements"},
         "incident kind actor body",
         words=("text",),
     ),
     "incident_mentions": Holding(
-        "goes with its mention",
+        f"goes with its mention, or {_INCIDENT}",
         "deleted",
         {"mention": "the post's id", "author": "who said it"},
         "incident part",
         ("author",),
     ),
     "alerts": Holding(
-        "30 days after the incident was closed",
+        "30 days after the incident was closed, or with it",
         "what names them is struck out",
         {"title": "what is said, in short; may quote", "paragraph": "the same, at more length"},
         "incident brand kind state change url playbook",
         words=("title", "paragraph"),
     ),
     "alert_messages": Holding(
-        "30 days after the incident was closed",
+        "30 days after the incident was closed, or with it",
         "told, not changed: it is emptied once it is sent",
         {"body": "the message while it is under way: what is said, in short; may quote"},
         "id incident target state last_state said reason",
@@ -269,6 +281,12 @@ HOLDINGS: dict[str, Holding] = {
     "api_tokens": Holding("stays", "nothing to do: our own people", plain="id digest user_id label scopes", staff=True),
     "sessions": Holding("12 hours", "nothing to do: our own people", plain="digest user_id", staff=True),
     "throttles": Holding("a day", "nothing to do", plain="bucket"),
+    "documents": Holding(
+        "stays: every version, so that it is known what was in force when",
+        "nothing to do: what our own people write for everybody",
+        plain="id kind actor why made_from body",
+        staff=True,
+    ),
     "desk_keys": Holding("stays", "nothing to do", plain="name key"),
     "audit": Holding(
         "`audit_days`",

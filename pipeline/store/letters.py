@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, case, delete, or_, select, update
+from sqlalchemy import Row, case, delete, func, or_, select, update
 
 from pipeline.store.columns import fit, utc
-from pipeline.store.database import REMOVALS, Transaction, beyond
+from pipeline.store.database import REMOVALS, Transaction, beneath, beyond
 from pipeline.store.part import Part, Victim, arrival, ensure_intake, mark_removed, stones_over
-from pipeline.store.records import DeadLetter, LetterState, Taken
+from pipeline.store.records import DeadLetter, Fault, LetterState, Taken
 from pipeline.store.tables import dead_letters, intake, mentions
 
 columns = [column for column in dead_letters.c if column.name != "known_since"]
@@ -40,6 +40,46 @@ class Letters(Part):
         with self._db.read() as transaction:
             row = transaction.run(select(*columns).where(dead_letters.c.id == id)).first()
         return letter(row) if row else None
+
+    def letters(
+        self,
+        state: LetterState = "dead",
+        via: str | None = None,
+        role: str | None = None,
+        reason: str | None = None,
+        limit: int = 100,
+        before: DeadLetter | None = None,
+    ) -> list[DeadLetter]:
+        """Those in this state that came through `via`, died in `role` and for exactly this reason, where these are
+        given; the newest first. `before` is the last of the page before."""
+        query = select(*columns).where(dead_letters.c.state == state)
+        for column, value in ((dead_letters.c.via, via), (dead_letters.c.role, role), (dead_letters.c.reason, reason)):
+            if value is not None:
+                query = query.where(column == value)
+        order = (dead_letters.c.died_at, dead_letters.c.id)
+        if before is not None:
+            query = query.where(beneath(order, (before.died_at, before.id)))
+        with self._db.read() as transaction:
+            rows = transaction.run(query.order_by(*(it.desc() for it in order)).limit(limit)).all()
+        return [letter(row) for row in rows]
+
+    def faults(self, limit: int = 20) -> list[Fault]:
+        """What those that wait died of, the most frequent first: many with one reason are one fault."""
+        kind = (dead_letters.c.role, dead_letters.c.stage, dead_letters.c.reason)
+        newest, count = func.max(dead_letters.c.died_at).label("newest"), func.count().label("letters")
+        query = select(*kind, newest, count).where(dead_letters.c.state == "dead").group_by(*kind)
+        with self._db.read() as transaction:
+            rows = transaction.run(query.order_by(count.desc(), newest.desc()).limit(limit)).all()
+        return [Fault(**row._mapping) for row in rows]
+
+    def restore(self, ids: Sequence[str], note: str | None = None) -> int:
+        """Take back that these, or with a `note` all that bear it, were discarded: they wait for a person again.
+        Returns how many were discarded."""
+        with self._db.write() as transaction:
+            chosen = transaction.among(dead_letters.c.id, ids) if note is None else dead_letters.c.note == note
+            return transaction.run(
+                update(dead_letters).where(chosen, dead_letters.c.state == "discarded").values(state="dead", note="")
+            ).rowcount
 
     def retrying(self, letters: Sequence[DeadLetter]) -> int:
         """Note, once their bytes are durable on the bus again, that these are back in flight; returns how many are.

@@ -17,7 +17,7 @@ from pipeline.ports import Delivery
 from pipeline.store.columns import utc
 from pipeline.store.database import Transaction
 from pipeline.store.part import Part, Victim
-from pipeline.store.records import Backlog, Parcel
+from pipeline.store.records import Backlog, Parcel, Refusal
 from pipeline.store.tables import mentions, outbox
 
 _pending = outbox.c.state == "pending"
@@ -100,6 +100,13 @@ class Outbox(Part):
                 select(func.count()).where(outbox.c.sink == sink, outbox.c.state == "refused")
             ).scalar_one()
         return Backlog(row.pending, oldest, refused)
+
+    def refusals(self, limit: int = 10) -> list[Refusal]:
+        """What sinks refused for good, the newest first."""
+        columns = (outbox.c.sink, outbox.c.mention_id, outbox.c.kind, outbox.c.last_error, outbox.c.enqueued_at)
+        query = select(*columns).where(outbox.c.state == "refused").order_by(outbox.c.seq.desc()).limit(limit)
+        with self._db.read() as transaction:
+            return [Refusal(**row._mapping) for row in transaction.run(query)]
 
 
 def _claimable(transaction: Transaction, sink: str, limit: int, now: datetime) -> list[int]:

@@ -84,6 +84,13 @@ class Queries(Part):
                 return
             page = query.where(beyond(order, (rows[-1].created_at, rows[-1].id)))
 
+    def recent(self, limit: int) -> list[Routed]:
+        """What was said last, the newest first, as it was tagged and decided."""
+        newest = (mentions.c.created_at.desc(), mentions.c.id.desc())
+        with self._db.read() as transaction:
+            rows = transaction.run(select(mentions.c.body).order_by(*newest).limit(limit)).scalars()
+            return [_routed(body) for body in rows]
+
     def story(self, id: str) -> Story:
         """All that is known about one mention, or one unreadable item by its intake id."""
         with self._db.read() as transaction:

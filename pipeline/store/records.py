@@ -50,6 +50,16 @@ class DeadLetter:
     note: str = ""
 
 
+class Fault(NamedTuple):
+    """Why so many dead letters wait: where they died and of what, and when the newest did."""
+
+    role: str
+    stage: str
+    reason: str
+    newest: datetime
+    letters: int
+
+
 class Withdrawn(NamedTuple):
     """A mention that was removed: its text may still stand on the topics under the key `conversation` (empty where
     it is not known; then the mention comes by `deliver` once more and is withdrawn with its key)."""
@@ -83,6 +93,17 @@ class Backlog:
     pending: int
     oldest: datetime | None
     refused: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One delivery that a sink refused for good, and what it said."""
+
+    sink: str
+    mention_id: str
+    kind: Literal["routed", "removal"]
+    last_error: str
+    enqueued_at: datetime
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,13 @@ outbox = Table(
         sqlite_where=text("state = 'pending'"),
         postgresql_where=text("state = 'pending'"),
     ),
+    Index(
+        "ix_outbox_refused",
+        "sink",
+        "seq",
+        sqlite_where=text("state = 'refused'"),
+        postgresql_where=text("state = 'refused'"),
+    ),
     Index("ix_outbox_mention", "mention_id", "sink", "seq"),
     sqlite_autoincrement=True,
 )
@@ -183,7 +190,9 @@ from pipeline.store import account_tables as account_tables  # noqa: E402 - they
 from pipeline.store import alert_tables as alert_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import answer_tables as answer_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import case_tables as case_tables  # noqa: E402 - they need `metadata`
+from pipeline.store import document_tables as document_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import fact_tables as fact_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import incident_tables as incident_tables  # noqa: E402 - they need `metadata`
+from pipeline.store import search_tables as search_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import spike_tables as spike_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import work_tables as work_tables  # noqa: E402 - they need `metadata`

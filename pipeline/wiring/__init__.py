@@ -7,12 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ConfigError, Problem
+from pipeline.errors import ConfigError
 from pipeline.ports import Context, Sink, StageContext
 from pipeline.wiring.base import LOOPS as LOOPS
 from pipeline.wiring.base import ROLES as ROLES
 from pipeline.wiring.base import WORKERS as WORKERS
+from pipeline.wiring.base import problems_of
 from pipeline.wiring.desk import DeskParts
+from pipeline.wiring.documents import DocumentParts
 from pipeline.wiring.spikes import SpikeParts
 
 if TYPE_CHECKING:
@@ -25,23 +27,24 @@ if TYPE_CHECKING:
     from pipeline.ledger import Ledger
     from pipeline.outbox import Dispatcher
     from pipeline.worker import Worker
+    from spikes.answering import Answering
 
 
-class Parts(DeskParts, SpikeParts):
+class Parts(DeskParts, SpikeParts, DocumentParts):
     """The objects of one process."""
 
     def check(self) -> None:
         """Raise ConfigError with what only making the parts can show: bad rules, a queue nobody routes to, stages out
         of order."""
-        problems: list[Problem] = []
-        spikes = (lambda: self.alert_targets, lambda: self.playbooks, lambda: self.quiet_hours)
-        for part in (lambda: self.rules, self._enrichment, lambda: self.desk, lambda: self.crm, *spikes):
-            try:
-                part()
-            except ConfigError as error:  # the desk needs the rules too, and would tell of them again
-                problems += [problem for problem in error.problems if problem not in problems]
-        if problems:
+        others = (self._enrichment, lambda: self.crm, lambda: self.alert_targets, lambda: self.quiet_hours)
+        if problems := [*self.problems(), *problems_of(others)]:
             raise ConfigError(problems)
+
+    def statements(self) -> Answering:
+        """What sends one approved statement to the cases of an incident."""
+        from spikes.answering import Answering
+
+        return Answering(self.database, self.clock, self.incidents, self.desk, self.playbooks)
 
     def worker(self, role: str, member: str | None = None) -> Worker:
         """The loop of enrich, route, deliver or spikes."""
@@ -78,6 +81,7 @@ class Parts(DeskParts, SpikeParts):
         """What the API works with."""
         from console.api.oidc import Provider
         from console.api.services import Services
+        from pipeline.wiring.flow import Flow
 
         serve = self.config.file.serve
         oidc = serve.oidc
@@ -95,6 +99,8 @@ class Parts(DeskParts, SpikeParts):
             figures=self.figures,
             links=self.links,
             incidents=self.incidents,
+            documents=self.documents,
+            operations=Flow(self),
             public_url=serve.public_url,
             provider=Provider(oidc.issuer, oidc.client_id, oidc.client_secret, serve.public_url) if oidc else None,
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipeline.errors import HarkenError
+from pipeline.errors import ConfigError, HarkenError, Problem
 from pipeline.ports import Bus, Clock, Topic
 from pipeline.store import Store
 from pipeline.store.database import Database
@@ -26,11 +26,23 @@ LOOPS = (*WORKERS, "spikes")
 ROLES = ("collect", *LOOPS, "desk")
 
 
+def problems_of(made: Iterable[Callable[[], object]]) -> list[Problem]:
+    """What these find wrong when they are made, each problem once: some are made of the same."""
+    found: list[Problem] = []
+    for make in made:
+        try:
+            make()
+        except ConfigError as error:
+            found += [problem for problem in error.problems if problem not in found]
+    return found
+
+
 class Base:
     """The parts that others need."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
-        self.config = config
+        self.config = self.configured = config
+        self.in_force: Mapping[str, int] = {}
         self.clock = clock
         self._closing: list[Callable[[], None]] = []
 
@@ -60,9 +72,11 @@ class Base:
     @cached_property
     def rules(self) -> Rules:
         """The routing rules in force."""
-        from routing.rules import load
+        from routing.documents import parsed
+        from routing.rules import load, parse
 
-        return load(self.config.file.routing.rules)
+        text = self.config.texts.get("rules")
+        return load(self.config.file.routing.rules) if text is None else parse(parsed(text, "rules"))
 
     @cached_property
     def router(self) -> Router:

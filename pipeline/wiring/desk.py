@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.ports import Context, Replier
 from pipeline.wiring.base import Base
+from pipeline.wiring.documents import macros_of
 
 if TYPE_CHECKING:
     from desk.accounts import Accounts
@@ -57,7 +59,11 @@ class DeskParts(Base):
 
         folder = Path()  # as every path of the configuration
         vias = {source.name: _account(source) for source in self._answering}
-        return Desk.from_settings(self.config.file.desk, self.rules.queues, vias, folder=folder)
+        settings, saved = self.config.file.desk, macros_of(self.config)
+        if saved is None:
+            return Desk.from_settings(settings, self.rules.queues, vias, folder=folder)
+        alone = settings.model_copy(update={"macros": None})
+        return replace(Desk.from_settings(alone, self.rules.queues, vias, folder=folder), macros=saved)
 
     @cached_property
     def feed(self) -> Feed:

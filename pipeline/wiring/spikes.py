@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spikes._quiet import Quiet
     from spikes._target import Target
     from spikes.alerts import Alerts
+    from spikes.family import Family
     from spikes.following import Follower
     from spikes.incidents import Incidents
     from spikes.listener import Listener
@@ -48,7 +49,19 @@ class SpikeParts(Base):
         """The incidents, in the store's database."""
         from spikes.incidents import Incidents
 
-        return Incidents(self.database, self.clock)
+        return Incidents(self.database, self.clock, playbooks=self.playbooks)
+
+    def remind(self) -> int:
+        """Write down what was promised of incidents and not done in time; returns how much."""
+        from spikes.reminding import remind
+
+        return remind(self.incidents)
+
+    def family(self) -> Family:
+        """What lets later cases of an incident join its family."""
+        from spikes.family import Family
+
+        return Family(self.database, self.clock, self.incidents)
 
     @cached_property
     def alert_targets(self) -> Mapping[str, Target]:
@@ -60,11 +73,13 @@ class SpikeParts(Base):
     @cached_property
     def playbooks(self) -> Playbooks:
         """What is done about incidents; raises ConfigError with every problem."""
-        from spikes.playbooks import load
+        from spikes.playbooks import load, read
 
-        settings = self.config.file.alerts
-        brands = [brand.name for brand in self.config.brands]
-        return load(settings.playbooks, targets=list(settings.targets), brands=brands)
+        settings, text = self.config.file.alerts, self.config.texts.get("playbooks")
+        brands, targets = [brand.name for brand in self.config.brands], list(settings.targets)
+        if text is None:
+            return load(settings.playbooks, targets=targets, brands=brands)
+        return read(text, "playbooks", targets=targets, brands=brands)
 
     @cached_property
     def quiet_hours(self) -> Quiet | None:

@@ -53,6 +53,8 @@ class House:
             figures=absent,
             links=absent,
             incidents=absent,
+            documents=absent,
+            operations=absent,
         )
         self.services = replace(services, **changes)
         self.app: FastAPI = application(self.services)

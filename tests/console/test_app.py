@@ -132,7 +132,7 @@ def test_a_body_that_is_too_large_is_not_read(house: House, declared: bool) -> N
 
 
 def test_every_answer_tells_browsers_to_keep_and_frame_nothing(house: House) -> None:
-    for path in ("/healthz", f"{V1}/openapi.json", "/nowhere", f"{V1}/me"):
+    for path in ("/healthz", f"{V1}/openapi.json", f"{V1}/nowhere", f"{V1}/me"):
         headers = house.client().get(path).headers
         for name, value in HEADERS.items():
             assert headers[name] == value

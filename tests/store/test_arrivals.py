@@ -70,6 +70,10 @@ def test_a_gap_can_be_repaired_by_hand_once(store: Store) -> None:
     (gap,) = store.gaps()
     assert store.repair_gap(gap.id, "checked")
     assert not store.repair_gap(gap.id)
+    assert store.gaps(open_only=True) == []
+    assert store.reopen_gap(gap.id)
+    assert not store.reopen_gap(gap.id)
+    assert store.gaps() == [gap]
 
 
 def test_what_could_not_be_read_is_taken_in_by_an_id_of_its_own(store: Store) -> None:

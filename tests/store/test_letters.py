@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline.ledger import read_ledger
 from pipeline.store import Store
 from tests.store.samples import NOON, letter, minutes, routed, taken
 
@@ -72,3 +73,32 @@ def test_an_edit_that_dies_is_listed_though_the_mention_waits_in_its_queue(store
     store.bury([letter("a", "test:1")])
     store.deliver([routed("test:1")])
     assert [it.id for it in store.dead()] == ["a"]
+
+
+def test_dead_letters_are_found_by_what_they_died_of_the_newest_first(store: Store) -> None:
+    store.bury([letter(f"l{n}", f"test:{n}", at=NOON + minutes(n), reason="broken") for n in range(3)])
+    store.bury([letter("other", "test:9", at=NOON, reason="huge", role="route", via="elsewhere")])
+    first = store.letters(reason="broken", limit=2)
+    assert [it.id for it in first] == ["l2", "l1"]
+    assert [it.id for it in store.letters(reason="broken", limit=2, before=first[-1])] == ["l0"]
+    assert [it.id for it in store.letters(role="route", via="elsewhere")] == ["other"]
+    assert store.letters("discarded") == []
+    faults = store.faults()
+    assert [(it.reason, it.letters, it.newest) for it in faults] == [
+        ("broken", 3, NOON + minutes(2)),
+        ("huge", 1, NOON),
+    ]
+
+
+def test_what_was_discarded_together_is_taken_back_together(store: Store) -> None:
+    store.take_in("test", None, [taken(f"test:{n}") for n in range(3)], [], [], True)
+    store.bury([letter(f"l{n}", f"test:{n}") for n in range(3)])
+    store.discard(["l0", "l1"], "ana: noise")
+    store.discard(["l2"], "ana: spam")
+    assert store.restore([], "ana: noise") == 2
+    assert sorted(it.id for it in store.dead()) == ["l0", "l1"]
+    assert store.restore(["l2", "l0", "unknown"]) == 1
+    found = store.dead_letter("l2")
+    assert found is not None
+    assert (found.state, found.note) == ("dead", "")
+    assert read_ledger(store, list).balanced

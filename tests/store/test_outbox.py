@@ -71,6 +71,8 @@ def test_a_refusal_is_final_and_lets_the_next_pass(store: Store) -> None:
     assert len(store.due("a", 10, 60)) == 1
     story = store.story("test:1")
     assert [(it.state, it.last_error) for it in story.dispatches] == [("refused", "too long"), ("pending", "")]
+    (refusal,) = store.refusals()
+    assert (refusal.sink, refusal.last_error) == (story.dispatches[0].sink, "too long")
 
 
 def test_the_backlog_tells_how_much_waits_and_since_when(store: Store, clock: ManualClock) -> None:
