@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import enrich, growth, loop, machine, results, roles, texts, vader
+from benchmarks.console import measure as console
 from benchmarks.desk import measure as desk
 from benchmarks.measures import Bench
 from benchmarks.spikes import evaluate as spikes
@@ -29,6 +30,7 @@ MEASURES: dict[str, Measure] = {
     "latency": roles.latency,
     "growth": growth.measure,
     "desk": desk.measure,
+    "console": console.measure,
     "spikes": spikes.measure,
     "spikes-load": spikes_load.measure,
 }
