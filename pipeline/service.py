@@ -46,6 +46,7 @@ class Service:
         self._only = sources
         self._clock = clock
         self._threads: list[threading.Thread] = []
+        self._beats: list[threading.Thread] = []
         self._supervisors: list[Supervisor] = []
         self._refused: dict[str, str] = {}
         self._fatal: HarkenError | None = None
@@ -99,9 +100,10 @@ class Service:
         """Stop the clock, wait for the threads to finish what they hold, close everything."""
         self._clock.stop()
         deadline = self._clock.monotonic() + LEAVE_SECS
-        for thread in self._threads:
+        everything = [*self._threads, *self._beats]
+        for thread in everything:
             thread.join(max(0.0, deadline - self._clock.monotonic()))
-        late = [thread.name for thread in self._threads if thread.is_alive()]
+        late = [thread.name for thread in everything if thread.is_alive()]
         if late:
             log.warning("left before all had finished; nothing is lost, it will be done again", threads=late)
         else:
@@ -128,7 +130,7 @@ class Service:
     def _start_beat(self, role: str, handled: Callable[[], int]) -> None:
         name = f"{role}-{self._slot or os.getpid()}"
         beat = Beat(self.parts.store, name, role, handled, self._clock)
-        self._spawn(f"beat-{role}", beat.run)
+        self._spawn(f"beat-{role}", beat.run, self._beats)
 
     def _start_sources(self) -> None:
         self._start_beat("collect", lambda: sum(it.taken_in for it in self._supervisors))
@@ -150,7 +152,7 @@ class Service:
         for loop in desk_loops(self.parts):
             self._spawn(loop.name, loop.run)
 
-    def _spawn(self, name: str, target: Callable[[], None]) -> None:
+    def _spawn(self, name: str, target: Callable[[], None], among: list[threading.Thread] | None = None) -> None:
         def guarded() -> None:
             try:
                 target()
@@ -166,7 +168,7 @@ class Service:
                 self._clock.stop()
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
-        self._threads.append(thread)
+        (self._threads if among is None else among).append(thread)  # a beat alone is no work that goes on
         thread.start()
 
     def _watch_lag(self) -> None:

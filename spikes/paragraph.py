@@ -259,7 +259,7 @@ def _length(span: timedelta) -> str:
     minutes = max(1, round(span.total_seconds() / 60))
     if minutes < 60:
         minutes = minutes if minutes < 10 else 5 * round(minutes / 5)
-        return f"{minutes} minute{'s' * (minutes > 1)}" if minutes < 60 else "hour"
+        return f"{minutes} minute{'s' * (minutes > 1)}" if minutes < 60 else "an hour"
     hours = round(minutes / 60)
     if hours == 1:
         return "an hour"

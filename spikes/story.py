@@ -222,7 +222,8 @@ def _address(link: str) -> str:
 
 
 def _advocates(around: Iterable[Enriched], before: Sequence[Enriched]) -> tuple[Advocate, ...]:
-    """Who speaks for the brand: now, then before; the louder and the warmer first."""
+    """Who speaks for the brand: now, then before; the louder and the warmer first. Nobody who complains now, whatever
+    else they say."""
     around = list(around)
     if not around and not before:
         return ()
@@ -236,6 +237,10 @@ def _advocates(around: Iterable[Enriched], before: Sequence[Enriched]) -> tuple[
     for it in around:
         if _speaks_up(it):
             speaking[_account(it)] = it
+    for it in around:
+        counted = said(it, it.mention.created_at)
+        if counted is not None and counted.tone < 0:
+            theirs.pop(_account(it), None)
     found = []
     for account, every in theirs.items():
         score = advocate_score((_stance(it, until) for it in every), max(it.tags.reach for it in every))

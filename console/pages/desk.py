@@ -15,6 +15,7 @@ from console.api.queues import page as page_of_cases
 from console.api.schemas import Part
 from console.pages import words
 from console.pages.kept import kept
+from console.pages.names import NAMES
 from console.pages.page import Page, Undo, changes, opens
 from desk.case import State
 from desk.case_records import CaseFilter, Order
@@ -127,7 +128,7 @@ def cases(page: Reads) -> Response:
         queues=_queues(page),
         asked=asked,
         order=asked.best_order,
-        state_options=[(it, it.replace("_", " ")) for it in _STATES],
+        state_options=[(it, page._(NAMES.get(it, it))) for it in _STATES],
         chosen=chosen,
         narrowed=chosen.keys() - {"queue", "show"},
         brands=sorted({it.brand for it in found.items if it.brand} | ({asked.brand} if asked.brand else set())),

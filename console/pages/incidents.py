@@ -12,6 +12,7 @@ from console.api.incident_models import Answer, Changing, Following, IncidentDet
 from console.api.schemas import Id
 from console.pages import words
 from console.pages.kept import kept
+from console.pages.names import NAMES
 from console.pages.page import Page, Posted, Undo, changes, opens
 from desk.glances import Glances
 from desk.refusals import Unfit
@@ -65,7 +66,7 @@ def incidents(page: Reads, show: str = "open", kind: str = "", brand: str = "", 
         show=show,
         kind=kind,
         brand=brand,
-        kind_options=[(it.value, it.value.replace("_", " ")) for it in Kind],
+        kind_options=[(it.value, page._(NAMES[it.value])) for it in Kind],
         more=words.url("/incidents", **chosen, after=found.next) if found.next else None,
     )
 

@@ -27,7 +27,7 @@ from starlette.datastructures import FormData
 from console.api.auth import SAFE, Caller, cookie_name, same_origin
 from console.api.problems import Refused
 from console.api.services import Given, Services
-from console.pages import language, words
+from console.pages import language, names, words
 from console.pages.assets import asset
 from console.pages.places import Place, places
 from desk.events import Event
@@ -267,7 +267,7 @@ def environment(code: str) -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= words.FILTERS
+    environment.filters |= words.FILTERS | {"named": names.named}
     environment.globals |= {
         "url": words.url,
         "asset": asset,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
-from babel.dates import format_datetime, format_time, format_timedelta
+from babel.dates import format_datetime, format_skeleton, format_time, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -37,7 +37,7 @@ def time(context: Context, at: datetime | None) -> Markup:
     if here.date() == today.date():
         shown = format_time(here, "short", page.zone, page.locale)
     elif here.year == today.year:
-        shown = format_datetime(here, _DAY_AND_HOUR, page.zone, page.locale)
+        shown = format_skeleton("MMMdHm", here, page.zone, locale=page.locale)
     else:
         shown = format_datetime(here, "medium", page.zone, page.locale)
     return _time(context, at, shown)
@@ -52,9 +52,6 @@ def ago(context: Context, at: datetime | None) -> Markup:
     away = at - page.now
     shown = format_timedelta(away, add_direction=True, locale=page.locale, threshold=0.9)
     return _time(context, at, shown)
-
-
-_DAY_AND_HOUR = "d MMM, HH:mm"
 
 
 def _time(context: Context, at: datetime, shown: str) -> Markup:

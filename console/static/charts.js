@@ -76,12 +76,15 @@ function read(place, event) {
   document.querySelector(`[data-reads="${place.dataset.chart}"]`).textContent = `${time}: ${words}`;
 }
 
+// One after the other: Plotly cannot draw a chart anew while it still draws it.
+let drawing = Promise.resolve();
+const inTurn = (place) => { drawing = drawing.then(() => draw(place)); };
 for (const place of document.querySelectorAll("[data-chart]")) {
   if (!window.Plotly) break;
-  draw(place);
+  inTurn(place);
   place.addEventListener("keydown", (event) => read(place, event));
 }
-const again = () => drawn.forEach((_, place) => draw(place));
+const again = () => drawn.forEach((_, place) => inTurn(place));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
 
 async function fill(place) {

@@ -78,3 +78,6 @@ for (const button of document.querySelectorAll(".keys-help")) {
   button.hidden = false;
   button.addEventListener("click", help);
 }
+
+// On a narrow screen the navigation scrolls sideways: one sees where one is.
+document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -16,13 +16,14 @@ from console.pages import language
 
 CONSOLE = Path(language.__file__).parent.parent
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
-METHODS = [("pages/**.py", "python"), ("templates/**.html", "jinja2")]
+METHODS = [("pages/**.py", "python"), ("templates/**.html", "jinja2"), ("templates/**.txt", "jinja2")]
+OPTIONS = {"newstyle_gettext": "true", "trimmed": "true"}
 
 
 @cache
 def written() -> dict[str, str]:
     """Every text in the pages, with where it stands."""
-    found = extract_from_dir(CONSOLE, METHODS, {"templates/**.html": {"newstyle_gettext": "true", "trimmed": "true"}})
+    found = extract_from_dir(CONSOLE, METHODS, {"templates/**.html": OPTIONS, "templates/**.txt": OPTIONS})
     return {text if isinstance(text, str) else text[0]: f"{file}:{line}" for file, line, text, _, _ in found}
 
 
@@ -34,7 +35,7 @@ def catalogue(code: str) -> dict[str, Message]:
 
 def texts(message: Message) -> list[str]:
     found = message.string
-    return [found] if isinstance(found, str) else list(found)
+    return [found] if isinstance(found, str) else list(found or ())
 
 
 def test_there_is_a_language_besides_english() -> None:
