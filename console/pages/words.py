@@ -37,7 +37,8 @@ def time(context: Context, at: datetime | None) -> Markup:
     if here.date() == today.date():
         shown = format_time(here, "short", page.zone, page.locale)
     elif here.year == today.year:
-        shown = format_skeleton("MMMdHm", here, page.zone, locale=page.locale)
+        day = format_skeleton("MMMd", here, page.zone, locale=page.locale)
+        shown = f"{day}, {format_time(here, 'short', page.zone, page.locale)}"
     else:
         shown = format_datetime(here, "medium", page.zone, page.locale)
     return _time(context, at, shown)
