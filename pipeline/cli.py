@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError, HarkenError, Stop, Unavailable
 COMMANDS = {
     "run": ("run.run", "Run roles in this process until it is told to stop; SIGTERM finishes the batch first."),
     "up": ("run.up", "Run everything, each role in its own process, restarted when it dies. Ctrl-C stops it cleanly."),
-    "serve": ("serve.serve", "Answer the API at /api/v1 until told to stop; shows its address."),
+    "serve": ("serve.serve", "Answer the console, and the API at /api/v1, until told to stop; shows their address."),
     "ingest": (
         "ingest.ingest",
         "Take a file through collecting, enriching, routing and delivering, wait until all of it arrived, then exit.",
@@ -62,7 +62,7 @@ COMMANDS = {
     "case": ("case.app", "Cases: what one author says in one conversation, with one owner."),
     "draft": ("answers.app", "Answers: list, show, edit, submit, approve, reject, discard, send."),
     "macros": ("answers.show_macros", "List the macros, or those that fit a case."),
-    "corrections": ("corrections.app", "What was routed wrong: confusion, export."),
+    "corrections": ("corrections.app", "What was routed or tagged wrong: confusion, export, labels."),
     "calendar": ("clocks.calendar", "Calendars: check, show."),
     "agents": ("agents.app", "Who works on the desk: list, set."),
     "route": ("route.app", "Routing rules: test them, and see what they would move."),

@@ -203,7 +203,7 @@ class Paper:
         """How dates and numbers are written."""
         return locale(self.language)
 
-    def words(self, text: str) -> str:
+    def _(self, text: str) -> str:
         """A text in the language."""
         return translations(self.language).gettext(text)
 
@@ -216,7 +216,7 @@ def written(report: Report, paper: Paper, form: str, address: str = "", picture:
 
 def picture(report: Report, paper: Paper) -> bytes:
     """The week's chart."""
-    reader = Reader(paper.words, paper.locale, paper.zone)
+    reader = Reader(paper._, paper.locale, paper.zone)
     marked = [it.incident for it in reversed(report.incidents) if it.incident.extent.onset >= report.since]
     volume, _ = charts(report.voices, sorted(report.gaps, key=lambda it: it.since), marked, reader)
     return png(volume, "")

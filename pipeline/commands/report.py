@@ -34,7 +34,10 @@ def report(
     timezone: Annotated[str, typer.Option(help="Whose week: Europe/Berlin.")] = "UTC",
     language: Annotated[str, typer.Option(help="The language it is written in.")] = "en",
 ) -> None:
-    """Write or mail the weekly report: volume, sentiment, topics, phrases, incidents and how the desk did."""
+    """Write or mail the weekly report of a brand.
+
+    Volume, sentiment, topics, phrases, incidents and how the desk did.
+    """
     from console.pages import report_made  # as large as the pages are
     from console.pages.language import LANGUAGES
     from console.pages.words import url

@@ -348,7 +348,7 @@ def test_our_own_answers_to_them_go_too(desk: Desk, clock: ManualClock) -> None:
 def test_every_field_of_an_event_is_free_words_or_not() -> None:
     plain = {
         "actor", "author", "conversation", "queue", "mention", "brand", "rule", "rules_version", "language", "topic",
-        "family", "lead", "owner", "user", "alarm", "draft", "key", "native_id",
+        "family", "lead", "owner", "user", "alarm", "draft", "key", "native_id", "copied_from",
     }  # fmt: skip
     for kind in get_args(events.Event):
         text = {
