@@ -42,7 +42,10 @@ test: .venv/.developing ## every test that needs no server and is quick
 test-servers: .venv/.developing ## the long ones; all on Kafka and PostgreSQL, against other real servers, and when these are stopped
 	@deploy/system-packages chromium:chromium nginx:nginx npm:npm java:default-jre-headless mvn:maven
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python deploy/kafka/broker.py fetch; fi
-	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "kafka or postgres or long or browser" --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "(kafka or postgres or long) and not browser" \
+		--numprocesses 2 --dist worksteal
+	@# By themselves: the browser's driver keeps an event loop on the thread of the tests.
+	$(BIN)/pytest -m browser --numprocesses 2 --dist loadfile
 	$(BIN)/pytest tests/servers tests/faults
 
 # In an environment of their own: Quix Streams wants an older pydantic than harken.

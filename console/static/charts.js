@@ -10,7 +10,6 @@ const PATTERNS = ["", "/", ".", "\\", "x", "-", "+", "|"];
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const isDark = () => getComputedStyle(document.documentElement).colorScheme.includes("dark");
-const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 // Plotly reads tags such as <b> in texts, and links; names come from outside.
 const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
@@ -47,7 +46,6 @@ function layout(data) {
     yaxis: { ...axis, rangemode: "tozero", fixedrange: true, title: { text: plain(data.unit) }, tickformat: data.percent ? ".0%" : ",", ...(data.stacked ? { range: [0, 1] } : {}) },
     shapes: [...bands, ...marks],
     annotations: [...data.marks.map(([at, number]) => note(at, String(number))), ...data.gaps.map(([since, , name]) => ({ ...note(since, plain(name)), xanchor: "left" }))],
-    transition: { duration: still() ? 0 : 150 },
   };
 }
 
