@@ -109,10 +109,7 @@ def show_series(asked: Annotated[Series, Query()], me: Reads, given: Given) -> S
     if (asked.facet == "all") is bool(asked.value):
         raise Unfit("value", "names the topic, source or intent, and is empty for all")
     key = Key(asked.brand, asked.facet, asked.value)
-    found = Readings(given.database, given.clock).series(key, asked.since, asked.until, width)
-    return SeriesOut(
-        brand=key.brand, facet=key.facet, value=key.value, items=[BucketOut.model_validate(it) for it in found]
-    )
+    return _series_out(key, Readings(given.database, given.clock).series(key, asked.since, asked.until, width))
 
 
 @router.get("/incidents/{id}", responses=_MISSING)
@@ -261,10 +258,7 @@ def _series(given: Services, incident: Incident) -> SeriesOut:
     until = min(max(given.clock.now(), last), last + AFTER)
     width: Width = 5 if until - onset + BEFORE <= timedelta(minutes=5) * 300 else 60
     key = Key(incident.brand) if incident.topic is None else Key(incident.brand, "topic", incident.topic)
-    found = Readings(given.database, given.clock).series(key, onset - BEFORE, until, width)[:BUCKETS]
-    return SeriesOut(
-        brand=key.brand, facet=key.facet, value=key.value, items=[BucketOut.model_validate(it) for it in found]
-    )
+    return _series_out(key, Readings(given.database, given.clock).series(key, onset - BEFORE, until, width)[:BUCKETS])
 
 
 def _series_out(key: Key, found: Sequence[Bucket]) -> SeriesOut:

@@ -3,15 +3,13 @@
 Revision ID: 0014
 """
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import op
 
 from pipeline.store.columns import Key, Moment
 
 revision = "0014"
-down_revision = max(it.name[:4] for it in Path(__file__).parent.glob("[0-9]*_*.py") if it.name[:4] < "0014")
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,6 @@ Revision ID: 0017
 """
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import cast
 
 import sqlalchemy as sa
@@ -18,7 +17,7 @@ from pipeline.store.columns import Key
 from pipeline.store.database import Transaction
 
 revision = "0017"
-down_revision = max(it.name[:4] for it in Path(__file__).parent.glob("[0-9]*_*.py") if it.name[:4] < "0017")
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
