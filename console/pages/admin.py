@@ -11,6 +11,7 @@ from console.api import accounts
 from console.api.problems import Refused, missing
 from console.api.schemas import Id, Part
 from console.pages import admin_audit, admin_documents, admin_teams, admin_tokens
+from console.pages.language import marked as _
 from console.pages.page import Page, Posted, Undo, changes, opens
 from console.pages.words import segment, url
 from desk.roles import PERMISSIONS, ROLES, Action, Role
@@ -29,11 +30,6 @@ SHOWN = 50
 Reads = Annotated[Page, opens("users.manage")]
 Manages = Annotated[Page, changes("users.manage")]
 After = Annotated[str, Query(max_length=200)]
-
-
-def _(text: str) -> str:
-    # Marks it for the catalogue; it is put into the reader's language where it is shown.
-    return text
 
 
 class Section(NamedTuple):

@@ -13,6 +13,7 @@ from console.api.problems import Refused, missing
 from console.api.views import Names
 from console.pages.differences import differences
 from console.pages.document_views import readable
+from console.pages.language import marked as _
 from console.pages.page import Page, Posted, changes, opens
 from console.pages.words import segment, url
 from desk.documents import Documents, Unsound, Version
@@ -24,11 +25,6 @@ router = APIRouter(include_in_schema=False)
 
 SHOWN = 20
 """Versions on one page."""
-
-
-def _(text: str) -> str:
-    # Marks it for the catalogue; it is put into the reader's language where it is shown.
-    return text
 
 
 class Kind(NamedTuple):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from console.api.views import Names
+from console.pages.names import NAMES
 from console.pages.page import Page
 from desk import events
 from desk.case_records import Happening
@@ -157,15 +158,7 @@ def _sentence(page: Page, names: Names, event: Event) -> str:
 
 def label_name(page: Page, label: str) -> str:
     """A label as people call it."""
-    _ = page._
-    known = {
-        "sentiment": _("sentiment"),
-        "complaint": _("complaint"),
-        "praise": _("praise"),
-        "lead": _("lead"),
-        "question": _("question"),
-    }
-    return known.get(label, label)
+    return page._(NAMES[label]) if label in NAMES else label
 
 
 def value_name(page: Page, value: str) -> str:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-
-def _(text: str) -> str:
-    # Marks it for the catalogue; it is put into the reader's language where it is shown.
-    return text
-
+from console.pages.language import marked as _
 
 NAMES = {
     "open": _("open"),
@@ -34,6 +30,7 @@ NAMES = {
     "complaint": _("complaint"),
     "lead": _("lead"),
     "question": _("question"),
+    "sentiment": _("sentiment"),
     "minor": _("minor"),
     "major": _("major"),
     "critical": _("critical"),

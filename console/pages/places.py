@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from console.pages.language import marked as _
 from desk.roles import Action
-
-
-def _(text: str) -> str:
-    # Marks it for the catalogue; it is put into the reader's language where it is shown.
-    return text
 
 
 class Place(NamedTuple):
