@@ -10,13 +10,13 @@ from fastapi import APIRouter, Form, Query, Response
 from pydantic import Field
 
 from console.api.problems import Refused, missing
-from console.api.views import Names
 from console.pages.differences import differences
 from console.pages.document_views import readable
 from console.pages.language import marked as _
 from console.pages.page import Page, Posted, changes, opens
+from console.pages.versions import Number, PutBack, beside, people
 from console.pages.words import segment, url
-from desk.documents import Documents, Unsound, Version
+from desk.documents import Documents, Unsound
 from desk.places import Finding
 from desk.refusals import Conflict
 from desk.roles import Action
@@ -73,7 +73,6 @@ READS: tuple[Action, ...] = ("macros.write", "calendars.write", "system.read", "
 """Whoever has one of these may read all of them."""
 
 Opens = Annotated[Page, opens()]
-Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class Edited(Posted):
@@ -83,14 +82,6 @@ class Edited(Posted):
     why: Annotated[str, Field(max_length=20_000)] = ""
     expected: Number = 0
     do: Literal["check", "save"] = "check"
-
-
-class PutBack(Posted):
-    """Which version to put in force again, and why."""
-
-    version: Number = 0
-    why: Annotated[str, Field(max_length=20_000)] = ""
-    expected: Number = 0
 
 
 def shown(page: Page) -> list[tuple[str, Kind]]:
@@ -114,7 +105,7 @@ def document(page: Opens, kind: str, before: Annotated[int | None, Query(ge=1, l
         current=current,
         view=readable(kind, current.body),
         versions=versions[:SHOWN],
-        people=_people(page, versions),
+        people=people(page, versions),
         more=more,
         before=before,
         writable=all(map(page.may, found.needs)),
@@ -161,27 +152,14 @@ def change(page: Annotated[Page, changes()], kind: str, form: Annotated[Edited, 
 def version(page: Opens, kind: str, number: int) -> Response:
     """One version: what it changed, and what putting it back would change now."""
     found = _known(page, kind)
-    documents = _documents(page)
-    given = documents.kinds[kind].given()
-    this = documents.version(kind, number) if number else None
-    if number and this is None:
-        raise missing("version")
-    current = documents.current(kind)
-    body = this.body if this and this.body is not None else given
-    earlier = documents.version(kind, number - 1) if number > 1 else None
-    before = earlier.body if earlier and earlier.body is not None else given
     return page.render(
         "admin/version.html",
         kind=kind,
         what=found,
-        number=number,
-        this=this,
-        current=current,
-        body=body,
-        changed=differences(before, body) if number else [],
-        back=differences(current.body, body),
-        people=_people(page, [this] if this else []),
+        sound=True,  # whether it goes with the rest is looked at when it is put back
+        put_back=f"/admin/documents/{kind}/put-back",
         writable=all(map(page.may, found.needs)),
+        **beside(page, kind, number),
     )
 
 
@@ -238,9 +216,3 @@ def _known(page: Page, kind: str) -> Kind:
 
 def _documents(page: Page) -> Documents:
     return page.given.documents
-
-
-def _people(page: Page, versions: Sequence[Version]) -> Names:
-    names = Names(page.given.accounts)
-    names.know(it.actor for it in versions)
-    return names

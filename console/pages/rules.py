@@ -9,12 +9,12 @@ from typing import Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Form, Query, Response
 from pydantic import Field
 
-from console.api.problems import Refused, missing
-from console.api.views import Names
+from console.api.problems import Refused
 from console.pages.differences import differences
 from console.pages.page import Page, Posted, changes, opens
+from console.pages.versions import Number, PutBack, beside, people
 from console.pages.words import url
-from desk.documents import Unsound, Version
+from desk.documents import Unsound
 from desk.places import Finding
 from desk.refusals import Conflict
 from desk.roles import Action
@@ -45,7 +45,6 @@ READS: tuple[Action, ...] = ("system.read", "figures.read", "rules.write")
 
 Opens = Annotated[Page, opens()]
 Changes = Annotated[Page, changes("rules.write")]
-Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class Edited(Posted):
@@ -58,14 +57,6 @@ class Edited(Posted):
     tried: str = ""
     anyway: bool = False
     do: Literal["try", "save"] = "try"
-
-
-class PutBack(Posted):
-    """Which version to put in force again, and why."""
-
-    version: Number = 0
-    why: Annotated[str, Field(max_length=20_000)] = ""
-    expected: Number = 0
 
 
 class Trial(NamedTuple):
@@ -137,31 +128,20 @@ def change(page: Changes, which: Which, form: Annotated[Edited, Form()]) -> Resp
 def version(page: Opens, which: Which, number: int) -> Response:
     """One version: what it changed, and what putting it back would change now."""
     _may_read(page)
-    documents, kind = page.given.documents, KINDS[which]
-    this = documents.version(kind, number) if number > 0 else None
-    if number < 0 or (number and this is None):
-        raise missing("version")
-    given = documents.kinds[kind].given()
-    current = documents.current(kind)
-    body = this.body if this and this.body is not None else given
-    earlier = documents.version(kind, number - 1) if number > 1 else None
-    before = earlier.body if earlier and earlier.body is not None else given
-    sound = not documents.check(kind, body)
+    kind = KINDS[which]
+    found = beside(page, kind, number)
+    body, current = found["body"], found["current"]
+    sound = not page.given.documents.check(kind, body)
     again = number != current.version and body != current.body
     return page.render(
         "rules/version.html",
         which=which,
         home=_home(which),
-        number=number,
-        this=this,
-        current=current,
-        body=body,
-        changed=differences(before, body) if number else [],
-        back=differences(current.body, body),
         trial=_tried(page, body, None) if again and sound and which == "rules" else None,
         sound=sound,
-        people=_people(page, [this] if this else []),
+        put_back=f"/rules/{which}/put-back",
         writable=page.may("rules.write"),
+        **found,
     )
 
 
@@ -188,7 +168,7 @@ def _shown(page: Page, which: Which, before: int | None) -> Response:
         held=_held(current.body) if which == "rules" else None,
         trial=_tried(page, None, None, history=False) if which == "examples" else None,
         versions=versions[:SHOWN],
-        people=_people(page, versions),
+        people=people(page, versions),
         more=more,
         before=before,
         writable=page.may("rules.write"),
@@ -279,9 +259,3 @@ def _home(which: Which) -> str:
 def _may_read(page: Page) -> None:
     if not any(map(page.may, READS)):
         raise Refused(403, f"this needs one of {', '.join(READS)}", needs=list(READS))
-
-
-def _people(page: Page, versions: Sequence[Version]) -> Names:
-    names = Names(page.given.accounts)
-    names.know(it.actor for it in versions)
-    return names
