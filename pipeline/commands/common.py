@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import typer
 from rich.console import Console
@@ -70,6 +70,18 @@ def parts(context: typer.Context, *sections: str) -> Iterator[Parts]:
         yield made
     finally:
         made.close()
+
+
+@contextmanager
+def new_file(path: str) -> Iterator[IO[str]]:
+    """A new file in UTF-8 to write into; raises ConfigError where it is there already or cannot be written."""
+    try:
+        with open(path, "x", encoding="utf-8", newline="") as file:
+            yield file
+    except FileExistsError:
+        raise ConfigError([Problem(safe(path), "is there already", "name another file")]) from None
+    except OSError as error:
+        raise ConfigError([Problem(safe(path), f"cannot be written: {error.strerror}", "name another")]) from None
 
 
 def show_json(value: Any) -> None:

@@ -10,9 +10,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.commands.common import parts, safe, show_json, span, stdout, table
+from pipeline.commands.common import new_file, parts, safe, show_json, span, stdout, table
 from pipeline.commands.working import As, Worker, working
-from pipeline.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from desk.case_records import Confusion, Correction
@@ -174,13 +173,8 @@ def _written(out: str) -> Iterator[IO[str]]:
     if out == "-":
         yield sys.stdout
         return
-    try:
-        with open(out, "x", encoding="utf-8", newline="") as file:
-            yield file
-    except FileExistsError:
-        raise ConfigError([Problem(safe(out), "is there already", "name another file")]) from None
-    except OSError as error:
-        raise ConfigError([Problem(safe(out), f"cannot be written: {error.strerror}", "name another")]) from None
+    with new_file(out) as file:
+        yield file
 
 
 def _show(found: Sequence[Confusion]) -> None:

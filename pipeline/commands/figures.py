@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
 from desk.figures import Dimension, Figure, csv
-from pipeline.commands.common import parts, safe, show_json, span, stdout, table
+from pipeline.commands.common import new_file, parts, safe, show_json, span, stdout, table
 from pipeline.errors import ConfigError, Problem
 from pipeline.registry import suggestion
 
@@ -54,7 +53,9 @@ def show_figures(
     elif out == "-":
         typer.echo(csv(found), nl=False)
     elif out is not None:
-        _write(Path(out), csv(found))
+        text = csv(found)
+        with new_file(out) as file:
+            file.write(text)
         stdout.print(f"{len(found)} rows in {safe(out)}", highlight=False)
     elif found:
         _show(found, by, first, last)
@@ -64,16 +65,6 @@ def show_figures(
 
 def _dimension(by: str) -> Dimension:
     return next(it for it in get_args(Dimension) if it == by)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ConfigError([Problem(str(path), "is there already", "name another file")]) from None
-    except OSError as error:
-        raise ConfigError([Problem(str(path), f"cannot be written: {error.strerror}", "name another")]) from None
 
 
 def _show(found: Sequence[Figure], by: str, first: datetime, last: datetime) -> None:

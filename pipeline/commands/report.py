@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from pipeline.commands.common import parts, safe, stdout
+from pipeline.commands.common import new_file, parts, safe, stdout
 from pipeline.errors import ConfigError, Problem, Stop, Unavailable
 from pipeline.registry import suggestion
 from pipeline.wiring import Parts
@@ -74,7 +74,10 @@ def report(
         if out == "-":
             typer.echo(report_made.written(found, paper, "txt", address))
         elif out:
-            _write(Path(out), report_made.written(found, paper, FORMS[Path(out).suffix], address))
+            text = report_made.written(found, paper, FORMS[Path(out).suffix], address)
+            with new_file(out) as file:
+                file.write(text)
+            stdout.print(f"written to {safe(out)}", highlight=False)
         if sender is not None:
             _send(sender, wanted, report_made.mail(found, paper, sender.sender, wanted, address))
 
@@ -108,17 +111,6 @@ def _sender(made: Parts, name: str) -> Mail:
         said = "is no target of type email" if name else "is needed: there are several of type email"
         raise ConfigError([Problem(what, said, suggestion(name, list(found)))])
     return next(iter(found.values()))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ConfigError([Problem(str(path), "is there already", "name another file")]) from None
-    except OSError as error:
-        raise ConfigError([Problem(str(path), f"cannot be written: {error.strerror}", "name another")]) from None
-    stdout.print(f"written to {safe(str(path))}", highlight=False)
 
 
 def _send(sender: Mail, to: Sequence[str], mail: EmailMessage) -> None:
