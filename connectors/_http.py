@@ -16,6 +16,7 @@ import ssl
 import threading
 import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -189,6 +190,8 @@ class Fetcher(Generic[Found]):
     def __enter__(self) -> Fetcher[Found]:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fetcher", daemon=True)
+        self._helpers = ThreadPoolExecutor(thread_name_prefix="fetcher-helper")
+        self._loop.set_default_executor(self._helpers)
         self._turns = asyncio.Semaphore(self.parallel)
         self._trust = ssl.create_default_context()
         self._thread.start()
@@ -199,6 +202,10 @@ class Fetcher(Generic[Found]):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=2)
         self._loop.close()
+        # The threads that digest and look up names would end some time later; one still at work is not waited for long.
+        ending = threading.Thread(target=self._helpers.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+        ending.start()
+        ending.join(timeout=2)
 
     def start(self, key: str, url: str, headers: Mapping[str, str]) -> None:
         """Begin one fetch; its result comes out of `next` under `key`."""
