@@ -101,6 +101,9 @@ class Enrichment:
             cluster=draft.cluster,
             reach=draft.reach,
             urgency=draft.urgency,
+            sarcasm=draft.sarcasm,
+            target=draft.target,
+            shadow=draft.shadow,
             stages=self._versions,
         )
         return Enriched(mention=draft.mention, tags=tags)

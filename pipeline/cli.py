@@ -29,6 +29,14 @@ COMMANDS = {
         "look.status",
         "Show lag and rates of each role, the sources, their gaps, the sinks, and how many dead letters wait.",
     ),
+    "sources": (
+        "sources.sources",
+        "Show of each source when it was last heard, what it brought against what is usual, and what is left to it.",
+    ),
+    "gaps": (
+        "sources.gaps",
+        "Show the stretches of time in which a source was not heard, why, and whether they were repaired.",
+    ),
     "explain": (
         "look.explain",
         "Tell the story of one mention from arrival to queue: what was found, which rule decided, on what evidence.",

@@ -16,7 +16,18 @@ from pipeline.codec import encode
 from pipeline.errors import SourceRefused, SourceUnavailable
 from pipeline.logs import unquoted
 from pipeline.mention import Item, Mention, Removal
-from pipeline.metrics import GAPS, LAST_HEARD, REJECTED, REMOVALS, REPEATED, SILENT, SOURCE_UP, TAKEN_IN
+from pipeline.metrics import (
+    ALLOWED,
+    GAPS,
+    LAST_HEARD,
+    REJECTED,
+    REMOVALS,
+    REPEATED,
+    SILENT,
+    SOURCE_UP,
+    TAKEN_IN,
+    USED,
+)
 from pipeline.patience import Interrupted, patiently
 from pipeline.ports import Backoff, Brand, Clock, Connector, Page, Rejection
 from pipeline.store import DeadLetter, Store, Taken
@@ -112,14 +123,14 @@ class Intake:
             patiently(self._clock, "bus", lambda: self._output.write(records))
 
     def _save(self, page: Page, taken: Sequence[Taken], dead: Sequence[DeadLetter]) -> None:
-        eventful = page.items or page.gaps or page.cursor is not None
+        eventful = page.items or page.gaps or page.usage or page.cursor is not None
         if not eventful and (not page.heard or self._clock.monotonic() - self._saved_at < IDLE_SAVE_SECS):
             return
         self._saved_at = self._clock.monotonic()
         patiently(
             self._clock,
             "store",
-            lambda: self._store.take_in(self.via, page.cursor, taken, dead, page.gaps, page.heard),
+            lambda: self._store.take_in(self.via, page.cursor, taken, dead, page.gaps, page.heard, page.usage),
         )
 
     def _count(self, page: Page, fresh: int, known: int, removed: int) -> None:
@@ -136,6 +147,10 @@ class Intake:
                 place=rejected[0].place,
                 reason=unquoted(rejected[0].reason),
             )
+        for usage in page.usage:
+            USED.labels(self.via, usage.unit).set(usage.used)
+            if usage.limit is not None:
+                ALLOWED.labels(self.via, usage.unit).set(usage.limit)
         for gap in page.gaps:
             GAPS.labels(self.via, str(gap.repaired).lower()).inc()
             log.warning("gap", via=self.via, since=str(gap.since), until=str(gap.until), reason=gap.reason)

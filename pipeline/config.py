@@ -35,6 +35,15 @@ class BrandSettings(Settings):
     handles: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     own_accounts: dict[str, tuple[str, ...]] = {}
+    competitors: dict[str, tuple[str, ...]] = {}
+
+    @field_validator("competitors")
+    @classmethod
+    def _can_be_found(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, terms in value.items():
+            if not name.strip() or not all(term.strip(" @") for term in terms):
+                raise ValueError("each competitor has a name, and a list of the words and @handles it is known by")
+        return value
 
 
 class TopicSettings(Settings):
@@ -257,11 +266,21 @@ class Adapter:
     settings: Settings
 
 
+class RecheckSettings(Settings):
+    """How stored mentions of a source are checked again, where its platform sends no deletes: `per_hour` of them (0:
+    none), each that is not older than `days`, over and over."""
+
+    per_hour: int = Field(600, ge=0, le=1_000_000)
+    days: float = Field(30, gt=0)
+
+
 @dataclass(frozen=True)
 class Source(Adapter):
-    """A connector, and after how much silence (seconds) somebody should be told; None never."""
+    """A connector, after how much silence (seconds) somebody should be told (None never), and how its stored mentions
+    are checked again."""
 
     silence_secs: float | None = None
+    recheck: RecheckSettings = field(default_factory=RecheckSettings)
 
 
 @dataclass(frozen=True)
@@ -395,10 +414,11 @@ def _sources(file: File, problems: list[Problem]) -> Iterator[Source]:
         if silence is not None and (not isinstance(silence, int | float) or silence <= 0):
             problems.append(Problem(f"sources.{name}.silence_minutes", "not a number of minutes", "for example 30"))
             silence = None
+        recheck = _validated(RecheckSettings, rest.pop("recheck", {}), f"sources.{name}.recheck", problems)
         enabled = rest.get("enabled", True)
         adapter = _adapter("connectors", name, f"sources.{name}", rest, problems)
-        if adapter and enabled:
-            yield Source(adapter.name, adapter.module, adapter.settings, silence * 60 if silence else None)
+        if adapter and enabled and recheck:
+            yield Source(adapter.name, adapter.module, adapter.settings, silence * 60 if silence else None, recheck)
 
 
 def _adapter(

@@ -172,25 +172,41 @@ class Language(_Shape, frozen=True):
 
 
 class Sentiment(_Shape, frozen=True):
-    """`score` is VADER's compound in -1..1; `words` are the words that carried it with their valence (-4..4)."""
+    """How the author feels about the brand. `score` in -1..1 is the chance of positive less that of negative where a
+    model judged, VADER's compound where it did (`by`), mixed with a review's stars. `words` are the words that carried
+    it: with their part in log-odds (above 0: for positive) of a model, with their valence (-4..4) of VADER."""
 
     label: Literal["positive", "neutral", "negative"]
     score: float
     words: tuple[tuple[str, float], ...] = ()
+    by: Literal["model", "vader"] = "vader"
 
 
 class Intent(_Shape, frozen=True):
-    """One thing the author wants (complaint, praise, lead, question) with a score in 0..1 and the words for it."""
+    """One thing the author wants (complaint, praise, lead, question) with its probability, the words for it and, in
+    the same order, how much each carried in log-odds."""
 
     name: str
     score: float
     words: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
 
 
 class Signal(_Shape, frozen=True):
-    """A score in 0..1 with the reasons or words that gave it (spam, urgency)."""
+    """A score in 0..1 with the reasons or words that gave it (spam, urgency, sarcasm), and which kinds of it were found
+    (of urgency: safety, legal, outage…; of spam: giveaway, bot…)."""
 
     score: float
+    words: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
+class Target(_Shape, frozen=True):
+    """Whom or what the negative feeling of a text is about, with a score in 0..1; `name` is the competitor's."""
+
+    of: Literal["brand", "competitor", "other"]
+    score: float
+    name: str = ""
     words: tuple[str, ...] = ()
 
 
@@ -206,7 +222,8 @@ class Tags(_Shape, frozen=True):
 
     `brand` is the one the mention is about; `brands` every match. `topic_words` has, for each of
     `topics`, the words that made it one. `reach` estimates how many people could have seen it. `stages` maps each stage
-    that ran to its version, so that any label can be traced.
+    that ran to its version, so that any label can be traced. `shadow` says where a model that only runs beside the one
+    in force would have decided otherwise: `complaint: no 0.31 -> yes 0.72`.
     """
 
     brand: str | None = None
@@ -221,6 +238,9 @@ class Tags(_Shape, frozen=True):
     cluster: Cluster | None = None
     reach: int = 0
     urgency: Signal | None = None
+    sarcasm: Signal | None = None
+    target: Target | None = None
+    shadow: tuple[str, ...] = ()
     stages: dict[str, str] = {}
 
     def intent(self, name: str) -> float:

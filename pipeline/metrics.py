@@ -16,6 +16,10 @@ LAST_HEARD = Gauge("harken_source_last_heard_seconds", "When the source last gav
 SOURCE_UP = Gauge("harken_source_up", "1 while the source is connected, 0 while it backs off or has stopped", ["via"])
 SILENT = Gauge("harken_source_silent", "1 while a source has been silent for longer than it should", ["via"])
 
+USED = Gauge("harken_source_used", "What a source has used of an allowance", ["via", "unit"])
+ALLOWED = Gauge("harken_source_allowed", "The allowance, where there is one", ["via", "unit"])
+RECHECKED = Counter("harken_rechecked_total", "Stored mentions checked again, by what was found", ["via", "found"])
+
 HANDLED = Counter("harken_handled_total", "Records handled and committed", ["role"])
 DEAD = Counter("harken_dead_letters_total", "Mentions dead-lettered", ["role", "stage"])
 BATCH_SECONDS = Histogram(

@@ -19,11 +19,13 @@ from pipeline.mention import (
     Intent,
     Item,
     Language,
+    Media,
     Mention,
     Removal,
     Routed,
     Sentiment,
     Signal,
+    Target,
 )
 
 # ---------------------------------------------------------------- configuration
@@ -57,8 +59,9 @@ class Brand:
     """What makes a mention one about this brand.
 
     `terms` are words and phrases, matched whole and without regard to case; `handles` are accounts without `@`;
-    `exclude` are phrases in which a term does not count (`apple pie`); `own_accounts` maps a source to the author ids
-    or handles the brand itself posts from.
+    `exclude` are phrases in which a term does not count (`apple pie`); `own_accounts` maps a source to the author ids or
+    handles the brand itself posts from; `competitors` maps the name of each to the terms and handles by which it is
+    known.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Brand:
     handles: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     own_accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    competitors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 # ------------------------------------------------------------------------ clock
@@ -122,17 +126,41 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """How much of an allowance a source has used: `used` of `limit` (None: no limit) in `unit` (requests, units, posts,
+    USD), until it starts anew at `resets`."""
+
+    unit: str
+    used: float
+    limit: float | None = None
+    resets: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Page:
     """What a connector took in at once, and the cursor from which to go on once it is durable.
 
     `cursor` None leaves the saved cursor as it is. An empty page says: listening, nothing new. `heard` is True when
-    the source gave a sign of life (an item, a heartbeat, an empty answer); silence is measured from the last.
+    the source gave a sign of life (an item, a heartbeat, an empty answer); silence is measured from the last. `usage`
+    is what is known to be left of the source's allowances, one a unit; those not named stay as they were.
     """
 
     items: Sequence[Item | Rejection] = ()
     cursor: str | None = None
     gaps: Sequence[Gap] = ()
     heard: bool = True
+    usage: Sequence[Usage] = ()
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a brand's terms become at a platform: its own query, for which brand (empty: for all), where it is asked
+    (a server, a subreddit), and what it leaves to the brand stage or cannot say."""
+
+    text: str
+    brand: str = ""
+    place: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,6 +202,9 @@ class Connector(Protocol):
     calls `pages` again with the saved cursor; a page with items or `heard` resets the attempt count), and
     SourceRefused when nothing but the operator can help. One bad item is a Rejection in its page, never an exception.
     A loss it can know of is a Gap in its page.
+
+    A module whose platform is asked by queries also holds `queries(config, brands) -> Sequence[Query]`, and one whose
+    platform bills what is read `price_usd(config) -> float`, the US dollars of one mention read.
     """
 
     backoff: ClassVar[Mapping[Trouble, Backoff]]
@@ -193,15 +224,19 @@ class Replier(Protocol):
     source may not answer) says with which account; without it building raises ValueError. Building opens nothing.
 
     One Replier is used by one thread at a time. Its calls wait for the platform no longer than the settings allow.
+    `pictures` says how many pictures a reply may carry; 0 where it can carry none.
     """
+
+    pictures: ClassVar[int]
 
     def eligible(self, mention: Mention) -> str | None:
         """None when this account may answer this mention here, as far as the connector knows without asking anybody;
         else the reason why not, a sentence for a person."""
         ...
 
-    def reply(self, mention: Mention, text: str, key: str) -> str:
-        """Post the reply, `text` as it stands, and return its native id.
+    def reply(self, mention: Mention, text: str, key: str, media: Sequence[Media] = ()) -> str:
+        """Post the reply, `text` as it stands, with these pictures (fetched from their addresses, with their
+        descriptions; no more than `pictures`), and return its native id.
 
         The same `key` twice posts once and returns the same id, also from a new Replier after a crash in the middle;
         where a platform leaves a gap in this, the connector's documentation says which. `key` is any text of up to
@@ -211,6 +246,44 @@ class Replier(Protocol):
         comes again after the delay that the connector's `backoff` states for the trouble, or `retry_after`. Raises
         ReplyRefused when the platform will not take it, however often it is sent.
         """
+        ...
+
+
+Action = Literal["like", "hide", "message"]
+"""What can be done with a mention besides answering it in public: approve of it, hide it on a page of one's own, write
+to its author in private."""
+
+
+class Actor(Replier, Protocol):
+    """A Replier that can do more than reply, as far as `actions` says. An action done twice under one key, or on what
+    is so already, has no second effect. Errors are those of `reply`."""
+
+    actions: ClassVar[frozenset[Action]]
+
+    def may(self, action: Action, mention: Mention) -> str | None:
+        """None when this account may do it as far as is known without asking; else why not, a sentence for a
+        person."""
+        ...
+
+    def act(self, action: Action, mention: Mention, text: str, key: str) -> str:
+        """Do it (`text` is the private message, else empty) and return the native id of what was made, or of the
+        mention."""
+        ...
+
+
+class Rechecker(Protocol):
+    """Asks a platform that sends no deletes what became of stored mentions. A connector's module that can holds the
+    class `Rechecker`, built as `Rechecker(config, context)`; building opens nothing."""
+
+    source: str
+    """Whose mentions: the front of their ids."""
+
+    batch: ClassVar[int]
+    """How many mentions one call takes at most: what the platform answers in one request."""
+
+    def recheck(self, mentions: Sequence[Mention]) -> Sequence[Item]:
+        """A Removal for each that is gone or hidden, the Mention anew for each that was reworded, nothing for the
+        others. Raises SourceUnavailable and SourceRefused as a connector does; what cannot be told is left out."""
         ...
 
 
@@ -239,6 +312,9 @@ class Draft:
     cluster: Cluster | None = None
     reach: int = 0
     urgency: Signal | None = None
+    sarcasm: Signal | None = None
+    target: Target | None = None
+    shadow: tuple[str, ...] = ()
     rejected: str | None = None
 
 

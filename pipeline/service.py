@@ -137,6 +137,7 @@ class Service:
         for source in self.parts.config.sources:
             if not self._only or source.name in self._only:
                 self._spawn(f"source-{source.name}", partial(self._listen, source))
+                self._spawn(f"recheck-{source.name}", partial(self._recheck, source), self._beats)
 
     def _listen(self, source: Source) -> None:
         supervisor = patiently(self._clock, "bus", lambda: self.parts.supervisor(source))
@@ -144,6 +145,11 @@ class Service:
         supervisor.run()
         if supervisor.refused:
             self._refused[source.name] = supervisor.refused
+
+    def _recheck(self, source: Source) -> None:
+        rechecking = patiently(self._clock, "bus", lambda: self.parts.rechecking(source))
+        if rechecking:
+            rechecking.run()
 
     def _start_desk(self) -> None:
         self._start_beat("desk", lambda: 0)

@@ -8,7 +8,8 @@ from hashlib import blake2b
 
 from sqlalchemy import select, update
 
-from pipeline.ports import Gap
+from pipeline.ports import Gap, Usage
+from pipeline.store import coverage
 from pipeline.store.columns import fit
 from pipeline.store.database import REMOVALS, Transaction
 from pipeline.store.letters import bury, take
@@ -41,6 +42,7 @@ class Arrivals(Part):
         dead: Sequence[DeadLetter] = (),
         gaps: Sequence[Gap] = (),
         heard: bool = True,
+        usage: Sequence[Usage] = (),
     ) -> None:
         """Record one page, once it is durable on the bus, together with the cursor after it (None: as it was).
 
@@ -55,6 +57,10 @@ class Arrivals(Part):
             take(transaction, via, [item for item in taken if item.id not in dead_ids], now)
             bury(transaction, dead, now)
             _record(transaction, via, gaps, now)
+            if taken or dead:
+                coverage.count(transaction, via, len(taken) + len(dead), now)
+            if usage:
+                coverage.note_usage(transaction, via, usage, now)
             row = {
                 "via": via,
                 "cursor": None if cursor is None else cursor.encode("utf-8", "surrogatepass"),

@@ -65,6 +65,14 @@ HOLDINGS: dict[str, Holding] = {
         "via",
     ),
     "gaps": Holding("stays", "told, not changed", {"reason": "may quote a value", "note": "may too"}, "id via"),
+    "source_hours": Holding("stays", "nothing of a person is in it", plain="id via"),
+    "source_usage": Holding("until the source says anew", "nothing of a person is in it", plain="id via unit"),
+    "rechecks": Holding(
+        "until the next of the source's mentions are checked",
+        "stays until then: it is where the check goes on",
+        {"position": "the id of the post that was checked last"},
+        "via",
+    ),
     "mentions": Holding(
         "`mentions_days`, or with its closed case",
         "deleted",

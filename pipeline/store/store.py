@@ -8,6 +8,7 @@ from pipeline.ports import Clock
 from pipeline.store import migrate
 from pipeline.store.arrivals import Arrivals
 from pipeline.store.books import Ledgers
+from pipeline.store.coverage import Coverage
 from pipeline.store.database import Database
 from pipeline.store.deliveries import Deliveries
 from pipeline.store.letters import Letters
@@ -16,7 +17,7 @@ from pipeline.store.people import People
 from pipeline.store.queries import Queries
 
 
-class Store(Arrivals, Deliveries, Letters, Outbox, Queries, People, Ledgers):
+class Store(Arrivals, Coverage, Deliveries, Letters, Outbox, Queries, People, Ledgers):
     """Everything that is kept, on SQLite or PostgreSQL: the same promises, one test-suite on both.
 
     Building it opens nothing. Every method is one transaction: it has happened when the method returns, and has left

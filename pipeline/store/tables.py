@@ -194,5 +194,6 @@ from pipeline.store import document_tables as document_tables  # noqa: E402 - th
 from pipeline.store import fact_tables as fact_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import incident_tables as incident_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import search_tables as search_tables  # noqa: E402 - they need `metadata`
+from pipeline.store import source_tables as source_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import spike_tables as spike_tables  # noqa: E402 - they need `metadata`
 from pipeline.store import work_tables as work_tables  # noqa: E402 - they need `metadata`

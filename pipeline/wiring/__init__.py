@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.config import Source
     from pipeline.ledger import Ledger
     from pipeline.outbox import Dispatcher
+    from pipeline.recheck import Rechecking
     from pipeline.worker import Worker
     from spikes.answering import Answering
 
@@ -126,6 +127,17 @@ class Parts(DeskParts, SpikeParts, DocumentParts):
 
         connector = source.module.Connector(source.settings, Context(source.name, self.config.brands, self.clock))
         return Supervisor(connector, self.intake(source.name), self.store, self.clock, source.silence_secs)
+
+    def rechecking(self, source: Source) -> Rechecking | None:
+        """What checks the stored mentions of a configured source again; None where its connector cannot, or it is
+        switched off."""
+        from pipeline.recheck import Rechecking
+
+        if not hasattr(source.module, "Rechecker") or not source.recheck.per_hour:
+            return None
+        rechecker = source.module.Rechecker(source.settings, Context(source.name, self.config.brands, self.clock))
+        backoff = source.module.Connector.backoff
+        return Rechecking(rechecker, self.intake(source.name), self.store, self.clock, backoff, source.recheck)
 
     def dispatchers(self) -> Iterator[Dispatcher]:
         """One for every sink: they hold each other up in nothing."""
