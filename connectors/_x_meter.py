@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pipeline.ports import Usage
+
 
 class Meter:
     """Posts read in the month of `month` (`2026-01`), at a price each, up to a cap (None: no cap)."""
@@ -40,6 +42,11 @@ class Meter:
     def spent(self) -> float:
         """US dollars this month."""
         return self.posts * self._price
+
+    def usage(self, now: datetime) -> list[Usage]:
+        """The same as allowances of the month."""
+        resets = self.resets(now)
+        return [Usage("posts", self.posts, None, resets), Usage("USD", self.spent, self.cap, resets)]
 
     @property
     def reached(self) -> bool:

@@ -36,14 +36,17 @@ def rules_for(
     where a rule cannot be made short enough or there are too many.
 
     A brand's excluded phrases are left to enrichment: `-"apple pie"` would drop a post that names the brand as well.
+    Its context words narrow its terms, not its handles; its languages count where `langs` names none, and a post in a
+    language that X cannot tell is taken.
     """
-    suffix = "" if reposts else " -is:retweet"
-    if langs:
-        suffix += " (" + " OR ".join(f"lang:{lang}" for lang in langs) + ")"
-    suffix += f" {narrow}" if narrow else ""
     rules = []
     for brand in brands:
-        values = _joined(_clauses(brand), suffix)
+        suffix = "" if reposts else " -is:retweet"
+        spoken = langs or ((*brand.languages, "und") if brand.languages else ())
+        if spoken:
+            suffix += " (" + " OR ".join(f"lang:{lang}" for lang in spoken) + ")"
+        suffix += f" {narrow}" if narrow else ""
+        values = _values(brand, suffix)
         rules += [Rule(value, f"{PREFIX}{brand.name}:{number}") for number, value in enumerate(values, 1)]
     rules += [Rule(value, f"{PREFIX}extra:{number}") for number, value in enumerate(extra, 1)]
     for rule in rules:
@@ -63,15 +66,19 @@ def difference(wanted: Iterable[Rule], present: Sequence[Rule]) -> tuple[list[Ru
     return [rule for rule in wanted if rule.value not in kept], stale
 
 
-def _clauses(brand: Brand) -> list[str]:
-    accounts = [account.lstrip("@") for account in (*brand.handles, *brand.own_accounts.get("x", ()))]
-    clauses = [_quoted(term) for term in brand.terms if term.strip()]
-    for account in accounts:
+def _values(brand: Brand, suffix: str) -> list[str]:
+    terms = list(dict.fromkeys(_quoted(term) for term in brand.terms if term.strip()))
+    accounts: dict[str, None] = {}
+    for name in (*brand.handles, *brand.own_accounts.get("x", ())):
+        account = name.lstrip("@")
         if account.isdecimal():
-            clauses.append(f"to:{account}")
+            accounts[f"to:{account}"] = None
         elif _HANDLE.fullmatch(account):
-            clauses.append(f"@{account}")
-    return list(dict.fromkeys(clauses))
+            accounts[f"@{account}"] = None
+    if not brand.context:
+        return _joined([*terms, *accounts], suffix)
+    beside = " (" + " OR ".join(map(_quoted, brand.context)) + ")"
+    return _joined(terms, beside + suffix) + _joined(list(accounts), suffix)
 
 
 def _quoted(term: str) -> str:

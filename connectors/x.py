@@ -20,16 +20,17 @@ import structlog
 from msgspec import Struct
 from pydantic import Field, field_validator
 
+from connectors._x_account import Reply
 from connectors._x_api import Api
 from connectors._x_meter import Meter
 from connectors._x_posts import Message, Reader, read, results
 from connectors._x_repair import Hole, Repair
-from connectors._x_reply import Answers, Reply
+from connectors._x_reply import Answers
 from connectors._x_rules import PREFIX, Rule, difference, rules_for
 from connectors._x_stream import Line, Lines
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable, Trouble
 from pipeline.mention import Item
-from pipeline.ports import Backoff, Context, Gap, Page, Rejection, Secret, Settings
+from pipeline.ports import Backoff, Brand, Context, Gap, Page, Query, Rejection, Secret, Settings
 
 _log = structlog.get_logger(__name__)
 
@@ -103,12 +104,15 @@ class _Cursor(Struct, omit_defaults=True):
     posts: int = 0
 
 
-def meter(config: Config, cursor: str) -> Meter:
-    """What reading has cost by what the cursor says, for whoever wants to see it."""
-    made = Meter(config.price_per_post_usd, config.monthly_cap_usd)
-    saved = msgspec.json.decode(cursor, type=_Cursor)
-    made.restore(saved.month, saved.posts)
-    return made
+def queries(config: Config, brands: Sequence[Brand]) -> list[Query]:
+    """The rules of the filtered stream for these brands; raises SourceRefused as listening would."""
+    rules = rules_for(brands, (), langs=config.langs, reposts=config.reposts, narrow=config.narrow)
+    return [Query(rule.value, rule.tag.removeprefix(PREFIX).rpartition(":")[0]) for rule in rules]
+
+
+def price_usd(config: Config) -> float:
+    """What X bills for a post read."""
+    return config.price_per_post_usd
 
 
 class _Batch:
@@ -229,7 +233,8 @@ class Connector:
                 self._heard, last = batch.heard, self._clock.monotonic()
             changed = batch.heard is not None or batch.items or batch.gaps or batch.posts
             cursor = self._cursor(repair) if changed else None
-            yield Page(batch.items, cursor=cursor, gaps=batch.gaps, heard=batch.heard is not None)
+            usage = self._meter.usage(self._clock.now()) if batch.posts else ()
+            yield Page(batch.items, cursor=cursor, gaps=batch.gaps, heard=batch.heard is not None, usage=usage)
             self._saved = cursor or self._saved
             self._remember(batch)
             if self._meter.reached:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from pipeline.store import Backlog, DeadLetter, Fault, RecordedGap, Refusal, SourceStatus, Worker
+from pipeline.store.coverage import Seen, UsedUp
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,10 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Spend:
-    """What reading a paid source has cost in a month (`2026-01`), and where it must stop, in US dollars."""
-
-    via: str
-    month: str
-    posts: int
-    spent_usd: float
-    cap_usd: float | None
-
-
-@dataclass(frozen=True)
 class Standing:
     """How the flow stood `at` that time. `lag` is None where the bus did not answer; `waiting` is by queue: open cases,
-    or mentions where there are no cases. `models` are the versions of the stages that the newest mention passed."""
+    or mentions where there are no cases. `usages` is what each source has used of its allowances, `seen` what it
+    brought against what is usual. `models` are the versions of the stages that the newest mention passed."""
 
     at: datetime
     lag: Mapping[str, int] | None
@@ -59,7 +50,8 @@ class Standing:
     waiting: Mapping[str, int]
     faults: Sequence[Fault]
     refusals: Sequence[Refusal]
-    spends: Sequence[Spend]
+    usages: Mapping[str, Sequence[UsedUp]]
+    seen: Mapping[str, Seen]
     models: Mapping[str, str]
 
     @property

@@ -2,7 +2,9 @@
 
 Capitals do not matter, nor whether an accent is composed. A term stands at word boundaries; in a script written
 without spaces (Chinese, Japanese, Thai) it may stand anywhere. `#Term` counts as the term, `@handle` as the handle,
-links and e-mail addresses as nothing. A term inside one of the brand's `exclude` phrases does not count.
+links and e-mail addresses as nothing. A term inside one of the brand's `exclude` phrases does not count. Where a brand
+has `context` words, a term counts only beside one of them or its handle, anywhere in the text or title; where it has
+`languages`, nothing counts in a mention whose source says that it is in another.
 """
 
 from __future__ import annotations
@@ -10,16 +12,24 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from spacy.matcher import PhraseMatcher
 from spacy.util import filter_spans
 
 from enrich._version import trace
 from pipeline.mention import BrandMatch
-from pipeline.ports import Brand, Draft, Settings, StageContext
+from pipeline.ports import Draft, Settings, StageContext
 
-_EXCLUDE = "exclude"
+_Role = Literal["term", "handle", "exclude", "context"]
+
+
+class _Meaning(NamedTuple):
+    """What a phrase is to a brand."""
+
+    brand: str
+    role: _Role
+
 
 THREADS = 50_000
 """How many conversations are remembered; the one longest unheard of is forgotten first."""
@@ -45,29 +55,36 @@ class Stage:
         del config
         self._nlp = context.nlp
         self._matcher = PhraseMatcher(context.nlp.vocab, attr="LOWER")
-        self._meaning: dict[int, tuple[str, bool]] = {}
+        self._meaning: dict[int, _Meaning] = {}
         self._threads: OrderedDict[str, str] = OrderedDict()
+        self._needing = frozenset(brand.name for brand in context.brands if brand.context)
+        self._languages = {brand.name: frozenset(brand.languages) for brand in context.brands if brand.languages}
         for number, brand in enumerate(context.brands):
-            self._add(f"brand/{number}", _phrases(brand), brand.name, excluded=False)
-            self._add(f"{_EXCLUDE}/{number}", _spellings(brand.exclude), brand.name, excluded=True)
-        settled = [(b.name, b.terms, b.handles, b.exclude) for b in context.brands]
-        self.version = trace("2", settled)
+            handles = ["@" + handle.lstrip("@") for handle in brand.handles]
+            self._add(number, brand.terms, _Meaning(brand.name, "term"))
+            self._add(number, handles, _Meaning(brand.name, "handle"))
+            self._add(number, brand.exclude, _Meaning(brand.name, "exclude"))
+            self._add(number, brand.context, _Meaning(brand.name, "context"))
+        settled = [(b.name, b.terms, b.handles, b.exclude, b.context, b.languages) for b in context.brands]
+        self.version = trace("3", settled)
 
-    def _add(self, key: str, phrases: Iterable[str], brand: str, *, excluded: bool) -> None:
-        docs = [doc for doc in map(self._nlp.make_doc, phrases) if len(doc)]
+    def _add(self, number: int, phrases: Iterable[str], meaning: _Meaning) -> None:
+        docs = [doc for doc in map(self._nlp.make_doc, _spellings(phrases)) if len(doc)]
         if docs:
+            key = f"{meaning.role}/{number}"
             self._matcher.add(key, docs)
-            self._meaning[self._nlp.vocab.strings[key]] = (brand, excluded)
+            self._meaning[self._nlp.vocab.strings[key]] = meaning
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `brand` and `brands` of every draft."""
         for draft in batch:
             mention = draft.mention
+            title: tuple[BrandMatch, ...] = ()
             if self._meaning:
-                draft.brands = self._match(draft.doc)
-            draft.brand = mention.brand or _foremost(draft.brands)
-            if draft.brand is None and mention.title and self._meaning:
-                draft.brand = _foremost(self._match(self._nlp.make_doc(mention.title)))
+                beside = self._nlp.make_doc(mention.title) if mention.title else None
+                draft.brands = self._match(draft.doc, beside, mention.lang)
+                title = self._match(beside, draft.doc, mention.lang) if beside is not None else ()
+            draft.brand = mention.brand or _foremost(draft.brands) or _foremost(title)
             if draft.brand is None:
                 draft.brand = self._threads.get(mention.thread)
             if draft.brand is not None:
@@ -79,30 +96,40 @@ class Stage:
         if len(self._threads) > THREADS:
             self._threads.popitem(last=False)
 
-    def _match(self, doc: Any) -> tuple[BrandMatch, ...]:
+    def _match(self, doc: Any, beside: Any = None, lang: str | None = None) -> tuple[BrandMatch, ...]:
+        """What is found in `doc`; context may also stand in `beside`."""
         hits = self._matcher(doc)
         if not hits:
             return ()
-        found: dict[str, list[Any]] = {}
-        excluded: dict[str, list[tuple[int, int]]] = {}
+        found: dict[_Meaning, list[Any]] = {}
         for key, start, end in hits:
-            brand, is_exclude = self._meaning[key]
-            if is_exclude:
-                excluded.setdefault(brand, []).append((start, end))
-            else:
-                found.setdefault(brand, []).append(doc[start:end])
-        matches = [
-            BrandMatch(brand=brand, term=span.text, start=span.start_char, end=span.end_char)
-            for brand, spans in found.items()
-            for span in filter_spans(spans)
-            if not any(start < span.end and span.start < end for start, end in excluded.get(brand, ()))
-        ]
+            found.setdefault(self._meaning[key], []).append(doc[start:end])
+        known = self._in_context(found, beside) if self._needing else frozenset()
+        matches: list[BrandMatch] = []
+        for brand in {meaning.brand: None for meaning in found}:
+            if lang and not self._speaks(brand, lang):
+                continue
+            counted = found.get(_Meaning(brand, "handle"), [])
+            if brand not in self._needing or brand in known:
+                counted = counted + found.get(_Meaning(brand, "term"), [])
+            excluded = found.get(_Meaning(brand, "exclude"), ())
+            matches += [
+                BrandMatch(brand=brand, term=span.text, start=span.start_char, end=span.end_char)
+                for span in filter_spans(counted)
+                if not any(other.start < span.end and span.start < other.end for other in excluded)
+            ]
         return tuple(sorted(matches, key=lambda match: (match.start, match.end, match.brand)))
 
+    def _in_context(self, found: Iterable[_Meaning], beside: Any) -> frozenset[str]:
+        """The brands of which a context word or a handle is there."""
+        there = list(found)
+        if beside is not None:
+            there += [self._meaning[key] for key, _, _ in self._matcher(beside)]
+        return frozenset(meaning.brand for meaning in there if meaning.role in ("context", "handle"))
 
-def _phrases(brand: Brand) -> Iterable[str]:
-    yield from _spellings(brand.terms)
-    yield from _spellings("@" + handle.lstrip("@") for handle in brand.handles)
+    def _speaks(self, brand: str, lang: str) -> bool:
+        wanted = self._languages.get(brand)
+        return wanted is None or lang.replace("_", "-").partition("-")[0].lower() in (*wanted, "und")
 
 
 def _spellings(terms: Iterable[str]) -> Iterable[str]:

@@ -25,7 +25,10 @@ from pipeline.ports import Brand, FromEnvironment, Secret, Settings
 
 T = TypeVar("T", bound=Settings)
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-STAGES = ("brand", "language", "sentiment", "intent", "topics", "spam", "repost", "cluster", "reach", "urgency")
+STAGES = (
+    *("brand", "language", "sarcasm", "sentiment", "intent", "target", "topics", "spam", "repost", "cluster", "reach"),
+    "urgency",
+)
 
 
 class BrandSettings(Settings):
@@ -34,6 +37,8 @@ class BrandSettings(Settings):
     terms: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    languages: tuple[Annotated[str, Field(pattern="^[a-z]{2}$")], ...] = ()
     own_accounts: dict[str, tuple[str, ...]] = {}
     competitors: dict[str, tuple[str, ...]] = {}
 

@@ -59,15 +59,18 @@ class Brand:
     """What makes a mention one about this brand.
 
     `terms` are words and phrases, matched whole and without regard to case; `handles` are accounts without `@`;
-    `exclude` are phrases in which a term does not count (`apple pie`); `own_accounts` maps a source to the author ids or
-    handles the brand itself posts from; `competitors` maps the name of each to the terms and handles by which it is
-    known.
+    `exclude` are phrases in which a term does not count (`apple pie`); `own_accounts` maps a source to the author ids
+    or handles the brand itself posts from; `competitors` maps the name of each to the terms and handles by which it is
+    known. Where there is `context`, a term counts only in a text that has one of these words, or a handle, as well;
+    where there are `languages` (ISO 639-1), only in a text that is not known to be in another.
     """
 
     name: str
     terms: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
     own_accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     competitors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -330,7 +333,7 @@ class Stage(Protocol):
     """One step of enrichment. Its module holds `Config` and `Stage(config, context)`; loading happens once, there.
 
     `needs` and `provides` are names of Draft's fields; the pipeline refuses an order in which a need is not yet
-    provided. `annotate` works on a whole batch, fills exactly what it provides, and depends on nothing but the batch
+    provided. A stage that needs what it provides does it again, better. `annotate` works on a whole batch, fills exactly what it provides, and depends on nothing but the batch
     (and memory it declares in its docstring). One mention it cannot read is `rejected`; an exception means the stage
     is broken. `version` changes whenever its results could.
     """

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import msgspec
 import structlog
 
-from console.operations import Books, Configured, Layout, Spend, Standing
+from console.operations import Books, Configured, Layout, Standing
 from pipeline.errors import HarkenError, Unavailable
 from pipeline.ports import Clock
 from pipeline.store import DeadLetter
@@ -135,7 +134,8 @@ class Flow:
             waiting=self._waiting(),
             faults=store.faults(),
             refusals=store.refusals(),
-            spends=list(self._spends()),
+            usages=store.usages(),
+            seen=store.seen(),
             models=next((it.tags.stages for it in store.recent(1)), {}),
         )
 
@@ -149,17 +149,6 @@ class Flow:
         if self.layout.cases:
             return {it.queue: it.ready + it.held + it.resting for it in self._parts.cases.loads()}
         return {it.name: it.waiting for it in self._parts.store.queues()}
-
-    def _spends(self) -> Iterator[Spend]:
-        for source in self._parts.config.sources:
-            meter, cursor = getattr(source.module, "meter", None), self._parts.store.cursor(source.name)
-            if meter is None or cursor is None:
-                continue
-            try:
-                read = meter(source.settings, cursor)
-            except msgspec.MsgspecError:  # of another kind of source that went by this name
-                continue
-            yield Spend(source.name, read.month, read.posts, read.spent, read.cap)
 
     def _count(self) -> Books:
         from pipeline.ledger import explained

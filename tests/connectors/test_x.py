@@ -20,7 +20,7 @@ from connectors.x import Config, Connector
 from pipeline.clock import ManualClock
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable
 from pipeline.mention import Kind, Mention, Removal
-from pipeline.ports import Brand, Context, Gap, Page, Rejection
+from pipeline.ports import Brand, Context, Gap, Page, Rejection, Usage
 from tests.fixtures.x_server import START, TOKEN, USERS, XServer, post, snowflake
 
 BRANDS = (Brand("acme", terms=("Acme",), handles=("AcmeCare",), own_accounts={"x": ("AcmeCare",)}),)
@@ -546,6 +546,10 @@ def test_at_the_monthly_cap_reading_stops_and_the_gap_says_so(x_server: XServer)
     (gap,) = gaps(read)
     february = datetime(2026, 2, 1, tzinfo=UTC)
     assert (gap.until, gap.repaired) == (february, False)
+    assert [page.usage for page in read if page.usage][-1] == [
+        Usage("posts", 3, None, february),
+        Usage("USD", pytest.approx(0.015), 0.015, february),
+    ]
     assert end.trouble == "rate_limited"
     assert end.retry_after == (february - START).total_seconds()
 
@@ -614,3 +618,12 @@ def test_without_rules_there_is_nothing_to_listen_for(x_server: XServer) -> None
     source = Connector(config, Context("birds", (), ManualClock(START)))
     with pytest.raises(SourceRefused, match="nothing to listen for"):
         next(iter(source.pages(None)))
+
+
+def test_context_narrows_a_brands_terms_but_not_its_handles_and_languages_narrow_both() -> None:
+    brand = Brand("delta", ("delta",), ("Delta",), context=("flight", "lost bag"), languages=("en",))
+    rules = rules_for([brand], (), langs=(), reposts=True, narrow="")
+    assert [rule.value for rule in rules] == [
+        '("delta") ("flight" OR "lost bag") (lang:en OR lang:und)',
+        "(@Delta) (lang:en OR lang:und)",
+    ]

@@ -97,3 +97,35 @@ def test_an_answer_in_a_thread_is_about_what_the_thread_is_about() -> None:
     fresh.annotate(batch)
     assert [draft.brand for draft in batch] == ["Acme", "Acme", "Globex", None]
     assert batch[1].brands == ()
+
+
+DELTA = Brand("Delta", ("delta",), ("Delta",), context=("flight", "lost luggage"), languages=("en", "es"))
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "lang", "about"),
+    [
+        ("Delta cancelled my flight", "", None, "Delta"),
+        ("the delta of the Mekong", "", None, None),
+        ("hey @delta what is this", "", None, "Delta"),
+        ("delta and @delta", "", None, "Delta"),
+        ("delta again", "My flight to Rome", None, "Delta"),
+        ("my flight", "Delta, never again", None, "Delta"),
+        ("Delta cancelled my flight", "", "en-GB", "Delta"),
+        ("Delta cancelled my flight", "", "und", "Delta"),
+        ("Delta cancelled my flight", "", "de", None),
+        ("@delta", "", "de", None),
+    ],
+)
+def test_context_and_languages_narrow_what_a_term_means(
+    text: str, title: str, lang: str | None, about: str | None
+) -> None:
+    draft = Draft(mention=mention(text=text, title=title, lang=lang), doc=NLP.make_doc(text))
+    stage("brand", [DELTA]).annotate([draft])
+    assert draft.brand == about
+
+
+def test_of_a_brand_in_context_every_term_counts() -> None:
+    draft = Draft(mention=mention(text="delta @delta delta"), doc=NLP.make_doc("delta @delta delta"))
+    stage("brand", [DELTA]).annotate([draft])
+    assert [match.start for match in draft.brands] == [0, 6, 13]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from desk.audit import Audit
 from pipeline.clock import ManualClock
 from pipeline.mention import Tags
-from pipeline.ports import Gap
+from pipeline.ports import Gap, Usage
 from tests.console.pages.plant import HOSTILE, Browser, Plant
 from tests.console.pages.test_session_pages import visitor
 from tests.fixtures.shapes import mention
@@ -62,19 +63,14 @@ def test_a_process_that_fell_silent_no_longer_counts(plant: Plant, operator: Bro
     assert "2.5 a second" not in settled(plant, operator)
 
 
-def test_what_a_paid_source_cost_is_shown_where_it_was_saved(
-    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("X_TOKEN", "secret")
-    source = {"type": "x", "bearer_token": "${X_TOKEN}", "monthly_cap_usd": 50, "rules": ["acme"]}
-    plant = Plant(tmp_path, clock, sources={"x": source})
-    try:
-        plant.store.take_in("x", '{"month":"2026-01","posts":1000}', [], [], [], True)
-        page = settled(plant, plant.browser("olga", "operator"))
-        assert re.search(r"2026-01: 5 USD\s+of 50 USD", page)
-        assert "1,000 posts read" in page or "1000 posts read" in page
-    finally:
-        plant.close()
+def test_what_a_source_has_used_and_brought_is_shown(plant: Plant, operator: Browser) -> None:
+    resets = plant.clock.now() + timedelta(days=3)
+    usage = [Usage("posts", 1000, None, resets), Usage("USD", 5, 50, resets)]
+    plant.store.take_in("<x>", None, [], usage=usage)
+    page = settled(plant, operator)
+    assert re.search(r"5 USD\s+of 50", page)
+    assert "1,000 posts" in page
+    assert "&lt;x&gt;" in operator.raw("/flow")
 
 
 def test_who_may_not_see_the_system_sees_nothing_of_it(plant: Plant) -> None:
