@@ -9,25 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, field_validator
 from spacy.matcher import PhraseMatcher
 
 _FOLDER = Path(__file__).parent / "vocabulary"
+Only = Literal["", "negative", "linked"]
+
 _FULL = {"can't": "cannot", "won't": "will not", "ain't": "is not"}
 
 
 class Group(BaseModel):
-    """Phrases that mean the same and the weight of finding any of them."""
+    """Phrases that mean the same and the weight of finding any of them. `kind` names what is found where several
+    groups are of one kind; in one of the `idle` phrases the others say nothing (`my lawyer` is a matter of law, `my
+    lawyer friend` is not). `only` says of a group that it counts only in a text that is negative, or only in one that
+    has a link or a hashtag: whoever uses the group looks at it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     weight: float
+    kind: str = ""
+    only: Only = ""
     phrases: list[str]
+    idle: list[str] = []
 
-    @field_validator("phrases")
+    @field_validator("phrases", "idle")
     @classmethod
     def _says_something(cls, phrases: list[str]) -> list[str]:
         for phrase in phrases:
@@ -52,6 +60,8 @@ class Cue(NamedTuple):
     vocabulary: str
     group: str
     weight: float
+    kind: str = ""
+    only: Only = ""
 
 
 class Found(NamedTuple):
@@ -88,18 +98,35 @@ class Cues:
     def __init__(self, nlp: Any, vocabularies: Mapping[str, Vocabulary]) -> None:
         self._matcher = PhraseMatcher(nlp.vocab, attr="NORM")
         self._cues: dict[int, Cue] = {}
+        self._idle: dict[int, Cue] = {}
         for name, vocabulary in vocabularies.items():
             for title, group in vocabulary.groups.items():
-                key = f"{name}/{title}"
-                phrases = dict.fromkeys(spelling for phrase in group.phrases for spelling in spellings(phrase))
-                self._matcher.add(key, [nlp.make_doc(phrase) for phrase in phrases])
-                self._cues[nlp.vocab.strings[key]] = Cue(name, title, group.weight)
+                cue = Cue(name, title, group.weight, group.kind, group.only)
+                self._cues[self._add(nlp, f"{name}/{title}", group.phrases)] = cue
+                if group.idle:
+                    self._idle[self._add(nlp, f"{name}/{title}/idle", group.idle)] = cue
+
+    def _add(self, nlp: Any, key: str, phrases: Sequence[str]) -> int:
+        every = dict.fromkeys(spelling for phrase in phrases for spelling in spellings(phrase))
+        self._matcher.add(key, [nlp.make_doc(phrase) for phrase in every])
+        return int(nlp.vocab.strings[key])
 
     def find(self, doc: Any) -> Sequence[Found]:
-        """Every phrase in the doc, in the order of their ends; they may overlap."""
-        cues = self._cues
+        """Every phrase in the doc, in the order of their ends; they may overlap. None that an idle phrase of its group
+        overlaps."""
         hits = self._matcher(doc)
-        return [Found(cues[key], start, end) for key, start, end in hits] if hits else ()
+        if not hits:
+            return ()
+        cues, idle = self._cues, self._idle
+        if not idle:
+            return [Found(cues[key], start, end) for key, start, end in hits]
+        quiet = [(idle[key], start, end) for key, start, end in hits if key in idle]
+        return [
+            Found(cue, start, end)
+            for key, start, end in hits
+            if (cue := cues.get(key)) is not None
+            and not any(cue is other and start < until and since < end for other, since, until in quiet)
+        ]
 
 
 def quoted(doc: Any, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:

@@ -35,7 +35,8 @@ class _Failed(Exception):
 class Enrichment:
     """Built once a worker from (name, stage) pairs in the order in which they run, and the shared spaCy pipeline.
 
-    Raises ConfigError when a stage needs what no earlier one provides, or when two provide the same.
+    Raises ConfigError when a stage needs what no earlier one provides, or when two provide the same; a stage that
+    also needs what it provides does it over, and comes after the one that did it.
     """
 
     def __init__(self, stages: Sequence[tuple[str, Stage]], nlp: Any) -> None:
@@ -138,14 +139,14 @@ def _problems(stages: Sequence[tuple[str, Stage]]) -> list[Problem]:
     provider: dict[str, str] = {}
     for name, stage in stages:
         for field in sorted(stage.needs - _GIVEN - provider.keys()):
-            others = [other for other, candidate in stages if field in candidate.provides and other != name]
+            others = [other for other, it in stages if field in it.provides - it.needs and other != name]
             remedy = (
                 f"put {others[0]} before {name}"
                 if others
                 else f"add a stage that provides {field}, or leave out {name}"
             )
             problems.append(Problem(path, f"{name} needs {field}, which no stage before it provides", remedy))
-        for field in sorted(stage.provides):
+        for field in sorted(stage.provides - stage.needs):
             if field in provider:
                 message = f"{name} provides {field}, which {provider[field]} provides already"
                 problems.append(Problem(path, message, f"leave out {name} or {provider[field]}"))

@@ -1,16 +1,18 @@
-"""How likely a mention is spam: giveaways, engagement bait, advertising, and texts made of tags and links.
+"""How likely a mention is spam: giveaways, engagement bait, advertising, what programs post, and texts made of tags and
+links.
 
 Each sign that is found adds its weight to what is still missing to certainty: score = 1 - (1 - w1)(1 - w2)... The
 signs are what the source says (`Mention.suspicions`), counts (below, with their weights) and phrases
-(`vocabulary/spam.yaml`, English; the others hold for every language). A mention is only marked: routing decides, and a
-complaint with many hashtags stays a complaint.
+(`vocabulary/spam.yaml`, English; the others hold for every language). Its groups are of a kind (giveaway, follow,
+advert, adult, jobs, bot), which is told. A mention is only marked: routing decides, and a complaint with many hashtags
+stays a complaint.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from enrich import _cues, _nlp
 from enrich._version import trace
@@ -25,6 +27,12 @@ _SHORTENED = re.compile(
 )
 """Public shorteners that anyone may use. A platform's own (t.co) says nothing and is not among them."""
 
+_LINKED = re.compile(r"#\w|://|\b[a-z0-9-]+\.[a-z]{2,7}/\w", re.I)
+"""A hashtag or a link, also one that is written without `https://`."""
+
+_TOLD = 0.499
+"""What the phrases of a kind must reach together."""
+
 _SUSPECTED = 0.85
 """A sign that the source itself saw: by itself enough for the rules to put the mention aside."""
 
@@ -38,7 +46,8 @@ class Config(Settings):
 
 
 class Stage:
-    """Provides `spam`: a score in 0..1 with the reasons and words for it."""
+    """Provides `spam`: a score in 0..1 with the reasons and words for it, and the kinds that were found, in the
+    vocabulary's order."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"doc"})
     provides: ClassVar[frozenset[str]] = frozenset({"spam"})
@@ -47,14 +56,16 @@ class Stage:
         del config
         vocabulary = _cues.load("spam")
         self._cues = _cues.Cues(context.nlp, {"spam": vocabulary})
-        self.version = trace("2", vocabulary)
+        self._kinds = tuple(dict.fromkeys(group.kind for group in vocabulary.groups.values() if group.kind))
+        self.version = trace("3", vocabulary)
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `spam` of every draft."""
         for draft in batch:
-            found = self._cues.find(draft.doc)
+            text = _nlp.text(draft.doc)
+            found, kinds = self._told(draft.doc, text)
             suspected = [(_SUSPECTED, sign) for sign in draft.mention.suspicions]
-            signs = suspected + _counted(_nlp.text(draft.doc), draft.doc)
+            signs = suspected + _counted(text, draft.doc)
             if not found and not signs:
                 draft.spam = _NONE
                 continue
@@ -62,7 +73,22 @@ class Stage:
             for weight in [weight for weight, _ in signs] + [cue.weight for cue in {hit.cue for hit in found}]:
                 innocence *= 1.0 - weight
             words = _cues.quoted(draft.doc, [(hit.start, hit.end) for hit in found])
-            draft.spam = Signal(score=round(1.0 - innocence, 3), words=(*(sign for _, sign in signs), *words))
+            draft.spam = Signal(
+                score=round(1.0 - innocence, 3), words=(*(sign for _, sign in signs), *words), kinds=kinds
+            )
+
+    def _told(self, doc: Any, text: str) -> tuple[Sequence[_cues.Found], tuple[str, ...]]:
+        # Phrases count only where those of their kind together suffice: `wanted` and `remote` make a job, one does not.
+        found = self._cues.find(doc)
+        if not found:
+            return (), ()
+        if any(hit.cue.only for hit in found) and not _LINKED.search(text):
+            found = [hit for hit in found if not hit.cue.only]
+        innocence: dict[str, float] = {}
+        for cue in {hit.cue for hit in found}:
+            innocence[cue.kind] = innocence.get(cue.kind, 1.0) * (1.0 - cue.weight)
+        told = {kind for kind, rest in innocence.items() if 1.0 - rest >= _TOLD}
+        return [hit for hit in found if hit.cue.kind in told], tuple(kind for kind in self._kinds if kind in told)
 
 
 def _counted(text: str, doc: object) -> list[tuple[float, str]]:

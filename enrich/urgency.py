@@ -2,16 +2,19 @@
 
 Each group of phrases that is found (`vocabulary/urgency.yaml`, English) and each signal (negative wording, reach, a
 verified author) adds its weight to what is still missing to certainty: score = 1 - (1 - w1)(1 - w2)... The signals
-count in every language.
+count in every language. Most groups are of a kind (safety, crime, legal, press, outage, vulnerable, leaving), which is
+told. Words that are said idly too ("my lawyer friend", "this beat is on fire") stand in the vocabulary beside those
+that are meant, and some groups count only in a text that is negative.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from enrich import _cues
+from enrich import _cues, _nlp
 from enrich._version import trace
 from pipeline.mention import Signal
 from pipeline.ports import Draft, Settings, StageContext
@@ -19,13 +22,26 @@ from pipeline.ports import Draft, Settings, StageContext
 _FULL_REACH = 6.0
 """The power of ten of the reach that counts in full: a million."""
 
+_AGED = re.compile(
+    r"(?:\b(?:is|aged?|am|(?:she|he)['\u2019]?s|i['\u2019]?m) )(?:[789]\d|10\d)\b(?! ?%)"
+    r"|\b(?:[789]\d|10\d)[ -]?(?:y/o|yo|yrs?|years?)[ -]old\b",
+    re.I,
+)
+_DOWN = re.compile(
+    r"\b(?:is|are) (?:\w+ ){1,3}down\b(?= ?(?:[?!,(]|$))|^\W*\w+(?: \w+)? down(?= ?(?:[?!,.&(]|$))", re.I
+)
+_PATTERNS = (("in need", "8", _AGED), ("in need", "7", _AGED), ("in need", "9", _AGED), ("outage", "down", _DOWN))
+"""By group, what no list of phrases can hold, and a sign that it may be there: somebody of seventy and more; `whatsapp
+down`, `is the site down?`."""
+
 
 class Config(Settings):
     """Nothing to set."""
 
 
 class Stage:
-    """Provides `urgency`: a score in 0..1, with the phrases and, where they count, `verified author`, `reach N`."""
+    """Provides `urgency`: a score in 0..1, the phrases and, where they count, `verified author` and `reach N`; and the
+    kinds that were found, in the vocabulary's order."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"mention", "doc", "language", "sentiment", "reach"})
     provides: ClassVar[frozenset[str]] = frozenset({"urgency"})
@@ -35,19 +51,42 @@ class Stage:
         vocabulary = _cues.load("urgency")
         self._signals = vocabulary.signals
         self._cues = _cues.Cues(context.nlp, {"urgency": vocabulary})
-        self.version = trace("1", vocabulary)
+        self._groups = vocabulary.groups
+        self._kinds = tuple(dict.fromkeys(group.kind for group in vocabulary.groups.values() if group.kind))
+        self.version = trace("2", vocabulary)
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `urgency` of every draft."""
         for draft in batch:
-            english = draft.language is None or draft.language.code in ("en", "und")
-            found = self._cues.find(draft.doc) if english else ()
             calm, words = self._calm(draft)
-            for cue in {hit.cue for hit in found}:
-                calm *= 1.0 - cue.weight
-            if found:
-                words = (*_cues.quoted(draft.doc, [(hit.start, hit.end) for hit in found]), *words)
-            draft.urgency = Signal(score=round(1.0 - calm, 3), words=words)
+            kinds: tuple[str, ...] = ()
+            if draft.language is None or draft.language.code in ("en", "und"):
+                groups, said = self._found(draft)
+                for group in groups.values():
+                    calm *= 1.0 - group.weight
+                if groups:
+                    named = {group.kind for group in groups.values()}
+                    kinds = tuple(kind for kind in self._kinds if kind in named)
+                    words = (*said, *words)
+            draft.urgency = Signal(score=round(1.0 - calm, 3), words=words, kinds=kinds)
+
+    def _found(self, draft: Draft) -> tuple[dict[str, _cues.Group], tuple[str, ...]]:
+        negative = draft.sentiment is not None and draft.sentiment.label == "negative"
+        hits = self._cues.find(draft.doc)
+        groups: dict[str, _cues.Group] = {}
+        words: tuple[str, ...] = ()
+        if hits:
+            hits = [hit for hit in hits if negative or not hit.cue.only]
+            groups = {hit.cue.group: self._groups[hit.cue.group] for hit in hits}
+            words = _cues.quoted(draft.doc, [(hit.start, hit.end) for hit in hits])
+        text = _nlp.plain(draft.doc)
+        lower = text.lower()
+        for group, sign, pattern in _PATTERNS:
+            counts = sign in lower and (negative or not self._groups[group].only)
+            if counts and (match := pattern.search(text)) and match.group().strip() not in words:
+                groups[group] = self._groups[group]
+                words = (*words, match.group().strip())
+        return groups, words
 
     def _calm(self, draft: Draft) -> tuple[float, tuple[str, ...]]:
         calm = 1.0

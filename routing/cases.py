@@ -23,6 +23,7 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.mention import Decision, Mention, Tags
 from routing import durations
 from routing.documents import nearest, parsed, read
+from routing.fields import SIGNALS
 from routing.router import Router
 from routing.rules import Rules
 
@@ -174,8 +175,8 @@ def _tags(written: Any) -> Any:
     whole: dict[str, Callable[[Any], Any]] = {
         "language": lambda code: {"code": code, "confidence": 1.0, "by": "detector"},
         "sentiment": lambda label: {"label": label, "score": _MOODS.get(label, 0.0)},
-        "spam": lambda score: {"score": score},
-        "urgency": lambda score: {"score": score},
+        **dict.fromkeys(SIGNALS, lambda score: {"score": score}),
+        "target": lambda of: {"of": of, "score": 1.0},
     }
     for key, expand in whole.items():
         if isinstance(tags.get(key), str | int | float):

@@ -17,6 +17,9 @@ from pipeline.mention import Mention, Tags
 INTENTS = ("complaint", "praise", "lead", "question")
 """What `intents.NAME` may name."""
 
+SIGNALS = ("spam", "urgency", "sarcasm")
+"""Tags that are a score with the words for it; their name alone stands for the score."""
+
 Kind = Literal["prose", "text", "id", "word", "number", "score", "flag", "list", "time", "duration"]
 """What sort of value a field holds, which decides the operators it takes."""
 
@@ -117,6 +120,15 @@ def _signal(name: str) -> Field:
     return Field(f"tags.{name}.score", "score", score, words=words)
 
 
+def _target() -> Field:
+    of = _getter("tags", ("target", "of"), certain=False)
+
+    def words(facts: Facts) -> tuple[str, ...]:
+        return () if facts.tags.target is None else facts.tags.target.words
+
+    return Field("tags.target.of", "word", of, ("brand", "competitor", "other"), words)
+
+
 def _mood(facts: Facts) -> tuple[str, ...]:
     sentiment = facts.tags.sentiment
     return () if sentiment is None else tuple(word for word, _ in sentiment.words)
@@ -126,7 +138,7 @@ def _table() -> dict[str, Field]:
     full = {field.name: field for field in (*_walk("mention", Mention), *_walk("tags", Tags))}
     for name in ("label", "score"):
         full[f"tags.sentiment.{name}"] = full[f"tags.sentiment.{name}"]._replace(words=_mood)
-    for field in (*map(_signal, ("spam", "urgency")), *map(_intent, INTENTS)):
+    for field in (*map(_signal, SIGNALS), *map(_intent, INTENTS), _target()):
         full[field.name] = field
     full["tags.brands"] = Field(
         "tags.brands", "list", lambda facts: tuple(dict.fromkeys(match.brand for match in facts.tags.brands))
@@ -136,8 +148,8 @@ def _table() -> dict[str, Field]:
         "brand": Field("brand", "text", lambda facts: facts.tags.brand or facts.mention.brand),
         "language": full["tags.language.code"],
         "sentiment": full["tags.sentiment.label"],
-        "spam": full["tags.spam.score"],
-        "urgency": full["tags.urgency.score"],
+        **{name: full[f"tags.{name}.score"] for name in SIGNALS},
+        "target": full["tags.target.of"],
         "age": Field("age", "duration", lambda facts: facts.now - facts.mention.created_at),
     }
     # A short name is what the evidence shows.
@@ -146,4 +158,4 @@ def _table() -> dict[str, Field]:
 
 
 FIELDS: dict[str, Field] = _table()
-"""Every name a condition may use. `signal.score` of spam, urgency and intents counts as 0 where nothing was found."""
+"""Every name a condition may use. Scores of spam, urgency, sarcasm and intents count as 0 where nothing was found."""

@@ -14,7 +14,7 @@ from pipeline.commands.common import parts, settings, stdout
 from pipeline.config import TopicSettings
 from pipeline.wiring import Parts
 
-topics = typer.Typer(no_args_is_help=True, help="The topics on the bus.")
+topics = typer.Typer(no_args_is_help=True, help="Topics: make those on the bus, discover those that people speak of.")
 
 
 def check(context: typer.Context) -> None:

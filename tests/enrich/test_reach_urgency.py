@@ -1,8 +1,10 @@
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.mention import Author, Metrics
+from pipeline.mention import Author, Metrics, Sentiment
 from tests.enrich.helpers import drafts, stage, tags
 from tests.fixtures.shapes import mention
 
@@ -65,6 +67,66 @@ def test_what_cannot_wait_is_marked_with_its_words(text: str, word: str) -> None
     assert any(word in found for found in words)
 
 
+def kinds(text: str, label: Literal["negative", "neutral"] = "negative") -> tuple[str, ...]:
+    """By a sentiment that is given, so that no model decides these tests."""
+    batch = drafts([text])
+    batch[0].sentiment = Sentiment(label=label, score=-0.6 if label == "negative" else 0.0)
+    stage("urgency").annotate(batch)
+    assert batch[0].urgency is not None
+    return batch[0].urgency.kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("the charger caught fire next to my bed", "safety"),
+        ("found a piece of glass in my salad", "safety"),
+        ("strong smell of gas since your engineer left", "safety"),
+        ("my phone is on fire, literally", "safety"),
+        ("somebody drained my account last night", "crime"),
+        ("you will hear from my solicitor", "legal"),
+        ("small claims papers go in on Monday", "legal"),
+        ("I have escalated this to the ombudsman", "legal"),
+        ("I'm a journalist, would you like to comment?", "press"),
+        ("is acme down for everyone or just me?", "outage"),
+        ("Acme down, third time today", "outage"),
+        ("no one came for my mum, she is 84 and uses a wheelchair", "vulnerable"),
+        ("left my pregnant wife standing for three hours", "vulnerable"),
+        ("cancelling my contract today, never again", "leaving"),
+        ("taking my business elsewhere", "leaving"),
+    ],
+)
+def test_the_kind_of_urgency_is_told(text: str, kind: str) -> None:
+    assert kind in kinds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "this beat is fire",
+        "our team is on fire tonight",
+        "my lawyer friend says hi",
+        "I'd sue for less lol",
+        "it should be illegal how good this is",
+        "sales are down 4% in march",
+        "let's sit down and talk",
+        "my wheelchair arrived, looks lovely",
+        "leaving for work now",
+        "press the button on the left",
+        "he is 19 and 71% of his battery is gone",
+        "this melted my heart",
+    ],
+)
+def test_idle_talk_is_of_no_kind(text: str) -> None:
+    assert kinds(text, "neutral") == ()
+
+
+def test_a_wheelchair_is_no_emergency_but_being_left_in_one_is() -> None:
+    text = "my gran uses a wheelchair"
+    assert kinds(text, "neutral") == ()
+    assert kinds(text) == ("vulnerable",)
+
+
 @pytest.mark.parametrize("text", ["@acme what time do you open?", "love my acme phone", "", "i bought two shirts"])
 def test_everyday_talk_is_not_urgent(text: str) -> None:
     assert urgency(text)[0] < 0.3
@@ -78,4 +140,5 @@ def test_a_large_audience_and_a_verified_author_raise_it_and_say_so() -> None:
 
 
 def test_english_alarm_words_in_another_language_raise_nothing() -> None:
-    assert urgency("la police est une fonte de caractères", lang="fr")[0] == 0.0
+    score, words = urgency("la police est une fonte de caractères", lang="fr")
+    assert (score < 0.25, words) == (True, ())

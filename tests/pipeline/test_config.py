@@ -95,6 +95,14 @@ def test_a_database_password_may_not_stand_in_the_file(tmp_path: Path) -> None:
     assert "s3cret-word" not in repr(config)
 
 
+def test_a_brands_competitors_are_found_by_their_names_and_other_terms(tmp_path: Path) -> None:
+    brand = load(tmp_path, "brands: {acme: {competitors: {Globex: ['@globex_help'], Initech: []}}}").brands[0]
+    assert brand.competitors == {"Globex": ("@globex_help",), "Initech": ()}
+    for nobody in ("{'': [x]}", "{Globex: ['@']}"):
+        (problem,) = problems(tmp_path, f"brands: {{acme: {{competitors: {nobody}}}}}")
+        assert "brands.acme.competitors: each competitor has a name" in problem
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("a: [", "config.yaml:1:"), ("- 1", "the configuration"), ("bus: {}", "bus.type: is missing")],

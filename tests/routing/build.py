@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.mention import Intent, Language, Sentiment, Signal, Tags
-from routing.fields import Facts
+from routing.fields import SIGNALS, Facts
 from routing.rules import Rules, parse
 from tests.fixtures.shapes import mention
 
@@ -14,14 +14,14 @@ NOW = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 
 
 def tags(**scores: Any) -> Tags:
-    """Tags of an English mention about acme; complaint, praise, lead, question, spam, urgency are scores."""
+    """Tags of an English mention about acme; complaint, praise, lead, question, spam, urgency, sarcasm are scores."""
     intents = tuple(
         Intent(name=name, score=scores.pop(name), words=(f"{name} word",))
         for name in ("complaint", "praise", "lead", "question")
         if name in scores
     )
     signals: dict[str, Any] = {
-        name: Signal(score=scores.pop(name), words=("loud",)) for name in ("spam", "urgency") if name in scores
+        name: Signal(score=scores.pop(name), words=("loud",)) for name in SIGNALS if isinstance(scores.get(name), float)
     }
     if isinstance(label := scores.get("sentiment"), str):
         scores["sentiment"] = Sentiment(label=label, score=0.0, words=(("bad", -2.5),))  # type: ignore[arg-type]  # a test's word

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import Problem
-from pipeline.mention import Author, BrandMatch, Cluster, Language, Metrics, Tags
+from pipeline.mention import Author, BrandMatch, Cluster, Language, Metrics, Signal, Tags, Target
 from routing.conditions import Condition, compile_condition
 from routing.fields import FIELDS
 from routing.operators import OPERATORS
@@ -44,7 +44,9 @@ KNOWN = facts(
     found=tags(
         complaint=0.7,
         spam=0.1,
-        urgency=0.4,
+        urgency=Signal(score=0.4, words=("loud",), kinds=("legal", "outage")),
+        sarcasm=0.6,
+        target=Target(of="competitor", score=0.8, name="Globex", words=("worse",)),
         sentiment="negative",
         topics=("Delivery", "refund"),
         reach=1300,
@@ -87,6 +89,13 @@ KNOWN = facts(
         {"intents.praise": {"below": 0.1}},
         {"tags.spam.score": {"below": 0.2}},
         {"urgency": {"above": 0.3}},
+        {"urgency.kinds": ["legal", "press"]},
+        {"spam.kinds": {"not": "bot"}},
+        {"sarcasm": {"at_least": 0.6}},
+        {"target": "competitor"},
+        {"tags.target.of": {"not": "brand"}},
+        {"target.name": "globex"},
+        {"target.score": {"above": 0.7}},
         {"reach": {"at_least": 1000}},
         {"repost": False},
         {"cluster.first": True},
@@ -123,6 +132,8 @@ def test_a_condition_that_holds(written: dict[str, Any]) -> None:
         {"metrics.views": {"at_least": 0}},
         {"metrics.views": {"below": 1}},
         {"topics": {"not": ["refund"]}},
+        {"urgency.kinds": "press"},
+        {"target": ["brand", "other"]},
         {"intents.lead": {"at_least": 0.1}},
         {"text": {"contains": "fund"}},
         {"text": {"contains": "refunds"}},
@@ -209,6 +220,8 @@ def test_the_ends_of_the_calendar_have_a_time_too() -> None:
         ({"intents.complaint": {"at_least": 0.5}}, ["intents.complaint=0.7 (complaint word)"]),
         ({"tags.spam.score": {"below": 0.5}}, ["tags.spam.score=0.1 (loud)"]),
         ({"sentiment": "negative"}, ["sentiment=negative (bad)"]),
+        ({"target": "competitor"}, ["target=competitor (worse)"]),
+        ({"sarcasm": {"above": 0.5}, "urgency.kinds": "legal"}, ["sarcasm=0.6 (loud)", "urgency.kinds=legal, outage"]),
         ({"text": {"contains": ["refund", "great", "no"]}}, ["text=refund, great"]),
         ({"text": {"matches": "n[a-z]+r"}}, ["text=never"]),
         ({"text": {"exists": True}}, ["text=(present)"]),
