@@ -24,7 +24,7 @@ from pipeline.store.database import Database, Transaction
 from pipeline.store.document_tables import documents
 from pipeline.store.part import Part
 
-KINDS = ("rules", "rule_tests", "macros", "calendars", "service_levels", "brands", "playbooks", "retention")
+KINDS = ("rules", "rule_tests", "macros", "calendars", "service_levels", "brands", "playbooks", "retention", "models")
 """Everything that can be edited at the desk."""
 
 MOST_CHARS = 500_000

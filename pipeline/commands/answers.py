@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from desk.case import Case
     from desk.draft_records import DraftView
     from desk.handling import By
+    from pipeline.mention import Media
     from pipeline.wiring import Parts
 
 app = typer.Typer(no_args_is_help=True, help="Answers: list, show, edit, submit, approve, reject, discard, send.")
@@ -42,6 +43,12 @@ def reply(
     send_it: Annotated[bool, typer.Option("--send", help="Put it on its way at once.")] = False,
     submit_it: Annotated[bool, typer.Option("--submit", help="Ask for somebody's approval at once.")] = False,
     awaiting: Awaiting = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="To its author alone, where the network has that.")
+    ] = False,
+    picture: Annotated[
+        list[str] | None, typer.Option(metavar="URL=DESCRIPTION", help="A picture that goes with it; repeatable.")
+    ] = None,
     name: As = "",
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +60,10 @@ def reply(
         raise ConfigError([Problem("harken case reply", "there are no words", "a text, - or --macro NAME")])
     with working(context, name, "drafts.write", "sources") as me:
         by = me.take(id)
-        draft = me.drafts.write(id, by, words, mention=to, macro=macro, language=language)
+        shown = [_picture(it) for it in picture or ()]
+        draft = me.drafts.write(
+            id, by, words, mention=to, macro=macro, language=language, private=private, pictures=shown
+        )
         try:
             if submit_it:
                 draft = me.drafts.submit(draft.id, by)
@@ -255,6 +265,17 @@ def _bare(me: Worker) -> By:
 def _people(made: Parts) -> People:
 
     return People(made.accounts)
+
+
+def _picture(given: str) -> Media:
+    """`URL=DESCRIPTION`; the description is what follows the last `=`, since addresses hold some too."""
+    from pipeline.mention import Media
+
+    url, _, alt = given.rpartition("=")
+    if not url or not alt.strip():
+        problem = Problem(f"--picture {safe(given, 60)}", "has no description", "write URL=DESCRIPTION")
+        raise ConfigError([problem])
+    return Media(url=url, alt=alt.strip())
 
 
 def _read(text: str) -> str:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from heapq import merge
+from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.commands.common import new_file, parts, safe, show_json, span, stdout, table
-from pipeline.commands.working import As, Worker, working
+from pipeline.commands.working import As, working
 
 if TYPE_CHECKING:
     from desk.case_records import Confusion, Correction
     from desk.labels import Corrected
     from pipeline.mention import Routed
 
-app = typer.Typer(no_args_is_help=True, help="What was routed or tagged wrong: confusion, export, labels.")
+app = typer.Typer(no_args_is_help=True, help="What was routed or tagged wrong: confusion, export.")
 
 Since = Annotated[str, typer.Option(help="How far back: 24h, 7d, 4w.")]
 Until = Annotated[str, typer.Option(help="Up to so long ago; 0m is now.")]
@@ -51,45 +53,24 @@ def export(
     name: As = "",
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, every word as it was written; not CSV.")] = False,
 ) -> None:
-    """Write the corrections with their words, tags and rule, to learn from. The audit log notes it."""
-    with working(context, name, "corrections.export") as me:
-        period = _period(me.made.clock.now(), since, until)
-        rows = (_row(it) for it in me.made.cases.corrections(*period))
-        _export(me, out, "corrections", period, _lines(_COLUMNS, rows, as_json), as_json)
-
-
-@app.command()
-def labels(
-    context: typer.Context,
-    out: Annotated[str, typer.Option("--out", metavar="FILE", help="A new file; - prints it.")],
-    since: Since = "30d",
-    until: Until = "0m",
-    name: As = "",
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, every word as it was written; not CSV.")] = False,
-) -> None:
-    """Write which sentiment and which intents people put right, with the words, to learn from. The audit log notes
+    """Write what people put right (the queue, sentiment, intents) with the words, to learn from. The audit log notes
     it."""
+    from desk.audit import Event, Fact
     from desk.labels import Labels
 
     with working(context, name, "corrections.export") as me:
-        period = _period(me.made.clock.now(), since, until)
-        found = Labels(me.made.database, me.made.clock).between(*period)
-        _export(me, out, "labels", period, _lines(_LABELS, (_label(it) for it in found), as_json), as_json)
-
-
-def _export(
-    me: Worker, out: str, what: str, period: tuple[datetime, datetime], lines: Iterator[str], as_json: bool
-) -> None:
-    from desk.audit import Event, Fact
-
-    rows = 0
-    with _written(out) as file:
-        for line in lines:
-            file.write(line)
-            rows += 1
-    rows -= 0 if as_json else 1
-    facts: dict[str, Fact] = {"since": period[0].isoformat(), "until": period[1].isoformat(), "rows": rows}
-    me.accounts.note(Event(me.actor, "corrections.exported", what, facts))
+        since_, until_ = _period(me.made.clock.now(), since, until)
+        sent = (_queue(it) for it in me.made.cases.corrections(since_, until_))
+        labelled = (_label(it) for it in Labels(me.made.database, me.made.clock).between(since_, until_))
+        found = merge(sent, labelled, key=itemgetter("at"))
+        rows = 0
+        with _written(out) as file:
+            for line in _lines(found, as_json):
+                file.write(line)
+                rows += 1
+        rows -= 0 if as_json else 1
+        facts: dict[str, Fact] = {"since": since_.isoformat(), "until": until_.isoformat(), "rows": rows}
+        me.accounts.note(Event(me.actor, "corrections.exported", "corrections", facts))
     if out != "-":
         stdout.print(f"{rows} corrections in {safe(out)}. Erasing a person does not reach this file.", highlight=False)
 
@@ -98,7 +79,7 @@ def _period(now: datetime, since: str, until: str) -> tuple[datetime, datetime]:
     return now - span(since, "--since"), now - span(until, "--until")
 
 
-def _lines(columns: Sequence[str], rows: Iterator[dict[str, Any]], as_json: bool) -> Iterator[str]:
+def _lines(rows: Iterator[dict[str, Any]], as_json: bool) -> Iterator[str]:
     """JSON lines, or CSV with its header."""
     import json
     from io import StringIO
@@ -111,45 +92,32 @@ def _lines(columns: Sequence[str], rows: Iterator[dict[str, Any]], as_json: bool
         return
     from csv import writer
 
-    def line(values: Sequence[object]) -> str:
+    def line(values: Iterable[object]) -> str:
         out = StringIO()
         writer(out).writerow(values)
         return out.getvalue()
 
-    yield line(columns)
+    yield line(COLUMNS)
     for row in rows:
-        yield line([cell(value) for value in row.values()])
+        yield line(cell(value) for value in row.values())
 
 
-_COLUMNS = (
+COLUMNS = (
     "case", "at", "mention", "source", "language", "brand", "title", "text", "sentiment", "intents", "topics",
-    "routed_queue", "right_queue", "rule", "rules_version", "reason",
+    "label", "found", "right", "rule", "rules_version", "reason",
 )  # fmt: skip
+"""`label` is what was put right: `queue`, `sentiment` or an intent; `found` what harken said of it, `right` what a
+person says. Rule and reason are those of a queue."""
 
 
-_LABELS = (
-    "case", "at", "mention", "source", "language", "brand", "title", "text", "sentiment", "intents", "topics",
-    "label", "found", "right",
-)  # fmt: skip
+def _queue(it: Correction) -> dict[str, Any]:
+    said = ("queue", it.routed_queue, it.right_queue, it.rule, it.rules_version, it.reason)
+    return dict(zip(COLUMNS, (it.case, it.at.isoformat(), *_tagged(it.routed), *said), strict=True))
 
 
 def _label(it: Corrected) -> dict[str, Any]:
-    values = (it.case, it.at.isoformat(), *_tagged(it.routed), it.label, it.found, it.right)
-    return dict(zip(_LABELS, values, strict=True))
-
-
-def _row(it: Correction) -> dict[str, Any]:
-    values = (
-        it.case,
-        it.at.isoformat(),
-        *_tagged(it.routed),
-        it.routed_queue,
-        it.right_queue,
-        it.rule,
-        it.rules_version,
-        it.reason,
-    )
-    return dict(zip(_COLUMNS, values, strict=True))
+    said = (it.label, it.found, it.right, "", "", "")
+    return dict(zip(COLUMNS, (it.case, it.at.isoformat(), *_tagged(it.routed), *said), strict=True))
 
 
 def _tagged(routed: Routed | None) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from pipeline.commands.common import ago, parts, safe, show_json, stdout, table
 from pipeline.commands.queue import listing
 from pipeline.errors import ConfigError, HarkenError, Problem, Unavailable
 from pipeline.ledger import Ledger, explained
+from pipeline.mention import Tags
 from pipeline.store import Story
 from pipeline.wiring import Parts
 
@@ -201,21 +203,26 @@ def _told(made: Parts, story: Story) -> list[str]:
     return lines
 
 
-def findings(tags: Any) -> list[tuple[str, str]]:
+def findings(tags: Tags) -> list[tuple[str, str]]:
     """The tags of a mention, each in one line with what carried it."""
     found = [("brand", tags.brand or "none")]
     if tags.language:
         found.append(("language", f"{tags.language.code} ({tags.language.by}, {tags.language.confidence:.2f})"))
-    if tags.sentiment:
-        words = ", ".join(f"{word} {value:+.1f}" for word, value in tags.sentiment.words)
-        found.append(
-            ("sentiment", f"{tags.sentiment.label} {tags.sentiment.score:+.2f}" + (f": {words}" if words else ""))
-        )
-    found += [(intent.name, f"{intent.score:.2f}: {', '.join(intent.words)}") for intent in tags.intents]
+    if it := tags.sentiment:
+        found.append(("sentiment", _carried(f"{it.label} {it.score:+.2f} ({it.by})", _weighed(it.words))))
+    for one in tags.intents:
+        # Before there were models, words came without weights.
+        words = _weighed(zip(one.words, one.weights, strict=True)) if one.weights else one.words
+        found.append((one.name, _carried(f"{one.score:.2f}", words)))
+    if aim := tags.target:
+        whom = f"{aim.of} {aim.name}".strip()
+        found.append(("target", _carried(f"{whom} {aim.score:.2f}", aim.words)))
     found += [(f"topic {topic}", ", ".join(tags.topic_words.get(topic, ()))) for topic in tags.topics]
-    for name in ("urgency", "spam"):
+    for name in ("urgency", "spam", "sarcasm"):
         if (signal := getattr(tags, name)) and signal.score:
-            found.append((name, f"{signal.score:.2f}: {', '.join(signal.words)}"))
+            kinds = f" ({', '.join(signal.kinds)})" if signal.kinds else ""
+            found.append((name, _carried(f"{signal.score:.2f}{kinds}", signal.words)))
+    found += [("in shadow", line) for line in tags.shadow]
     if tags.cluster:
         found.append(("cluster", f"{tags.cluster.id}, {'first seen' if tags.cluster.first else 'a near duplicate'}"))
     found.append(("reach", f"{tags.reach:,}"))
@@ -223,6 +230,15 @@ def findings(tags: Any) -> list[tuple[str, str]]:
         found.append(("repost", "yes"))
     found.append(("stages", ", ".join(f"{stage} {version}" for stage, version in tags.stages.items())))
     return found
+
+
+def _weighed(words: Iterable[tuple[str, float]]) -> list[str]:
+    return [f"{word} {weight:+.1f}" for word, weight in words]
+
+
+def _carried(what: str, words: Iterable[str]) -> str:
+    said = ", ".join(words)
+    return f"{what}: {said}" if said else what
 
 
 def _as_object(story: Story) -> dict[str, Any]:

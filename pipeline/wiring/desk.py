@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from desk.crm import Crm
     from desk.desk import Desk
     from desk.drafts import Drafts
-    from desk.eligibility import Account
+    from desk.eligibility import Account, Powers
     from desk.facts import Facts
     from desk.feed import Feed
     from desk.figures import Figures
@@ -59,11 +59,13 @@ class DeskParts(Base):
 
         folder = Path()  # as every path of the configuration
         vias = {source.name: _account(source) for source in self._answering}
+        powers = {source.name: _powers(source) for source in self._answering}
         settings, saved = self.config.file.desk, macros_of(self.config)
         if saved is None:
-            return Desk.from_settings(settings, self.rules.queues, vias, folder=folder)
+            return replace(Desk.from_settings(settings, self.rules.queues, vias, folder=folder), powers=powers)
         alone = settings.model_copy(update={"macros": None})
-        return replace(Desk.from_settings(alone, self.rules.queues, vias, folder=folder), macros=saved)
+        made = Desk.from_settings(alone, self.rules.queues, vias, folder=folder)
+        return replace(made, macros=saved, powers=powers)
 
     @cached_property
     def feed(self) -> Feed:
@@ -169,6 +171,14 @@ class DeskParts(Base):
     def _answering(self) -> list[Source]:
         """The enabled sources that may answer."""
         return [source for source in self.config.sources if getattr(source.settings, "reply", None) is not None]
+
+
+def _powers(source: Source) -> Powers:
+    """What can be done through a source besides answering in public."""
+    from desk.eligibility import Powers
+
+    replier = source.module.Replier
+    return Powers(frozenset(getattr(replier, "actions", ())), replier.pictures)
 
 
 def _account(source: Source) -> Account | None:

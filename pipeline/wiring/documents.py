@@ -14,6 +14,7 @@ import yaml
 
 from pipeline.config import Config, File, validated
 from pipeline.errors import ConfigError, Problem
+from pipeline.wiring import models
 from pipeline.wiring.base import Base, problems_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ SECTIONS = {
 
 USED_BY: dict[str, frozenset[str]] = {
     "collect": frozenset({"brands"}),
-    "enrich": frozenset({"brands"}),
+    "enrich": frozenset({"brands", "models"}),
     "route": frozenset({"rules"}),
     "spikes": frozenset({"brands", "playbooks"}),
     "deliver": frozenset({"retention"}),
@@ -87,6 +88,8 @@ class DocumentParts(Base):
                 dumped = dumped.get(step, {})
             written: str = yaml.safe_dump(_plain(dumped), allow_unicode=True, sort_keys=False) if dumped else ""
             return written
+        if kind == "models":
+            return models.given(self.configured).text()
         from routing.rules import DEFAULT, DEFAULT_CASES
         from spikes.playbooks import DEFAULT as PLAYBOOKS
 
@@ -107,6 +110,9 @@ class DocumentParts(Base):
             from routing.cases import run_text
 
             run_text(self.rules, body)
+            return
+        if kind == "models":
+            models.verify(models.read(body))
             return
         self._refuse_files(kind, body)
         saved = {it.kind: it.body for it in self.documents.in_force() if it.body is not None}
@@ -156,7 +162,8 @@ def overlaid(config: Config, texts: Mapping[str, str]) -> Config:
             file = file.model_copy(update={"desk": desk})
         else:
             file = file.model_copy(update={last: getattr(made, last)})
-    return replace(config, file=file, texts={kind: text for kind, text in texts.items() if kind not in SECTIONS})
+    whole = replace(config, file=file, texts={kind: text for kind, text in texts.items() if kind not in SECTIONS})
+    return models.put(whole, texts["models"]) if "models" in texts else whole
 
 
 def macros_of(config: Config) -> Macros | None:

@@ -166,16 +166,14 @@ def test_corrections_are_counted_and_leave_as_a_file_that_computes_nothing(shell
     assert "service 1 · 0%" in flat(shell.run("corrections", "confusion"))
     assert "corrections.export" in shell.run("corrections", "export", "--out", "-", "--as", "ana", status=1)
     (row,) = csv.DictReader(io.StringIO(shell.run("corrections", "export", "--out", "-", "--as", "lea")))
-    assert (row["text"], row["right_queue"], row["reason"]) == (
-        "acme charged me twice, i want a refund",
-        "marketing",
-        "'=1+1",
-    )
+    assert (row["label"], row["found"], row["right"], row["reason"]) == ("queue", "service", "marketing", "'=1+1")
+    assert row["text"] == "acme charged me twice, i want a refund"
     plain = json.loads(shell.run("corrections", "export", "--out", "-", "--json", "--as", "lea"))
     assert plain["reason"] == "=1+1"
     database = Database(f"sqlite:///{shell.directory}/var/harken.db")
     Labels(database, SystemClock()).correct(case, By("user:x"), plain["mention"], "lead", "yes")
     database.close()
-    (row,) = csv.DictReader(io.StringIO(shell.run("corrections", "labels", "--out", "-", "--as", "lea")))
-    assert (row["label"], row["found"], row["right"]) == ("lead", "no", "yes")
+    first, then = csv.DictReader(io.StringIO(shell.run("corrections", "export", "--out", "-", "--as", "lea")))
+    assert (first["label"], then["label"], then["found"], then["right"]) == ("queue", "lead", "no", "yes")
+    assert then["text"] == first["text"]
     assert "corrections.exported" in [it["action"] for it in shell.json("audit", "list")]

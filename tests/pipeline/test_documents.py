@@ -89,6 +89,9 @@ def test_a_role_is_outdated_by_what_it_uses_alone(parts: Parts) -> None:
     assert parts.outdated(["collect", "enrich", "route", "deliver", "spikes"]) == {}
     parts.prepare()
     assert parts.outdated(["desk", "serve"]) == {}
+    saved(parts, "models", "intent: {model: none}\n")
+    assert parts.outdated(["enrich"]) == {"models": 1}
+    assert parts.outdated(["collect", "route", "deliver", "spikes", "desk", "serve"]) == {}
     assert set().union(*USED_BY.values()) == set(KINDS) - {"rule_tests"}
 
 
