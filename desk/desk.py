@@ -13,7 +13,7 @@ from desk import macros
 from desk._validated import nearest
 from desk.calendar import Calendar, NoOpenHours
 from desk.calendar_settings import calendars_from
-from desk.eligibility import Account
+from desk.eligibility import Account, Powers
 from desk.macros import Macros
 from desk.policies import Policy, policy_from
 from pipeline.errors import ConfigError, Problem
@@ -103,6 +103,7 @@ class Desk:
     term: timedelta = timedelta(seconds=300)
     hour_cost: float = 0.0
     vias: Mapping[str, Account | None] = field(default_factory=dict)
+    powers: Mapping[str, Powers] = field(default_factory=dict)
 
     @classmethod
     def from_settings(

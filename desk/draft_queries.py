@@ -170,6 +170,8 @@ class DraftQueries(Part):
             reason=draft.reason,
             native_id=draft.answer.partition(":")[2] if draft.answer else None,
             url=links.get(draft.answer or ""),
+            private=draft.private,
+            pictures=draft.pictures,
             **seen,
         )
 

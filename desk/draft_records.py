@@ -10,6 +10,7 @@ from msgspec import Struct
 from desk.drafting import DraftState
 from desk.lengths import Length
 from desk.tone import ToneWarning
+from pipeline.mention import Media
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -29,7 +30,7 @@ class DraftView(Check, frozen=True, kw_only=True):
     `mention` is what it answers, `via` the configured source to answer through. `version` is to be handed back with an
     edit. `attempts` counts how often it was handed to the platform since it was last sent, `next_at` is when that is
     tried again, `reason` why it stands where it stands. `native_id` and `url` are those of our answer, where the
-    platform has it. What has ended has no warnings.
+    platform has it. `private`: it is for its author alone. What has ended has no warnings.
     """
 
     id: str
@@ -50,6 +51,8 @@ class DraftView(Check, frozen=True, kw_only=True):
     reason: str
     native_id: str | None
     url: str | None
+    private: bool
+    pictures: tuple[Media, ...]
 
 
 class DraftPage(NamedTuple):

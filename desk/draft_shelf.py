@@ -10,17 +10,20 @@ from sqlalchemy import ColumnElement, select
 
 from desk.drafting import Draft, DraftState
 from desk.refusals import NoSuchDraft
+from pipeline.mention import Media
 from pipeline.store.answer_tables import drafts
 from pipeline.store.database import Transaction
 
 _columns = [column.name for column in drafts.c if column.name != "id"]
 _hands = msgspec.json.Decoder(tuple[str, ...]).decode
+_pictures = msgspec.json.Decoder(tuple[Media, ...]).decode
 
 
 def read_draft(row: Any) -> Draft:
     """The draft in a row of `drafts`."""
     fields = {name: value for name, value in row._mapping.items() if name in drafts.c}
     fields |= {"case": fields.pop("case_id"), "state": DraftState(row.state), "hands": _hands(row.hands)}
+    fields |= {"private": bool(row.private), "pictures": _pictures(row.pictures)}
     return Draft(**fields)
 
 
@@ -62,4 +65,5 @@ def _row(draft: Draft) -> dict[str, Any]:
         "case_id": row.pop("case"),
         "state": draft.state.value,
         "hands": msgspec.json.encode(draft.hands).decode(),
+        "pictures": msgspec.json.encode(draft.pictures).decode(),
     }

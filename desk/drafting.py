@@ -19,6 +19,7 @@ from desk.case import State
 from desk.dossier import Dossier
 from desk.handling import By, said
 from desk.refusals import Conflict, Unfit
+from pipeline.mention import Media
 
 
 class DraftState(StrEnum):
@@ -62,7 +63,8 @@ GONE_WHILE_SENDING = "What it answers was taken back while it was being sent."
 class Draft(Struct, frozen=True, kw_only=True):
     """A row of `drafts`. `key` is set while the outcome of an attempt to send is open, or known to be good; the same
     words under the same key are posted once, however often they are sent. `hands` are all who wrote at it.
-    `copied_from` is the draft that was approved in its stead, as an answer to many."""
+    `private`: it is for its author alone. `copied_from` is the draft that was approved in its stead, as an answer to
+    many."""
 
     id: str
     case: str
@@ -88,6 +90,8 @@ class Draft(Struct, frozen=True, kw_only=True):
     reason: str = ""
     answer: str | None = None
     gone_at: datetime | None = None
+    private: bool = False
+    pictures: tuple[Media, ...] = ()
     copied_from: str | None = None
 
     @property
@@ -107,15 +111,26 @@ def words(text: str) -> str:
 
 
 def edit(
-    dossier: Dossier, draft: Draft, by: By, now: datetime, text: str, macro: str | None, language: str, version: int
+    dossier: Dossier,
+    draft: Draft,
+    by: By,
+    now: datetime,
+    text: str,
+    macro: str | None,
+    language: str,
+    version: int,
+    *,
+    private: bool,
+    pictures: tuple[Media, ...],
 ) -> Draft:
-    """Other words. What was submitted, approved, rejected or has failed is a draft again; so is what is queued, as
-    long as the platform has never been asked."""
+    """Other words, other pictures, or for other eyes. What was submitted, approved, rejected or has failed is a draft
+    again; so is what is queued, as long as the platform has never been asked."""
     check_editable(draft, version)
     dossier.open_case(draft.case)
     if draft.state is DraftState.QUEUED and not draft.attempts:
         draft = _taken_back(dossier, draft, by, now)
-    if (text, language) == (draft.text, draft.language) and draft.state is DraftState.DRAFT:
+    before = (draft.text, draft.language, draft.private, draft.pictures)
+    if (text, language, private, pictures) == before and draft.state is DraftState.DRAFT:
         return draft
     hands = draft.hands if by.user in draft.hands else (*draft.hands, by.user)
     return _changed(
@@ -125,6 +140,8 @@ def edit(
         text=text,
         macro=macro or draft.macro,
         language=language,
+        private=private,
+        pictures=pictures,
         writer=by.user,
         hands=hands,
         approver=None,
@@ -182,7 +199,9 @@ def discard(dossier: Dossier, draft: Draft, by: By, now: datetime) -> Draft:
     if draft.state is DraftState.QUEUED:
         draft = _taken_back(dossier, draft, by, now)
     _check_open(draft)
-    return _changed(draft, now, state=DraftState.DISCARDED, text="", reason=draft.reason if draft.doubtful else "")
+    return _changed(
+        draft, now, state=DraftState.DISCARDED, text="", pictures=(), reason=draft.reason if draft.doubtful else ""
+    )
 
 
 def check_sendable(draft: Draft, *, approved_only: bool) -> None:
@@ -289,7 +308,9 @@ def withdraw(
     """What it answers is gone or was answered otherwise; `forget` its words too."""
     doubtful = draft.doubtful if doubtful is None else doubtful
     dossier.record(draft.case, events.DraftWithdrawn(at=now, actor=SENDER, draft=draft.id, reason=reason))
-    draft = replace(draft, text="" if forget else draft.text, approver=None)
+    if forget:
+        draft = replace(draft, text="", pictures=())
+    draft = replace(draft, approver=None)
     return _off(dossier, draft, now, DraftState.WITHDRAWN, reason, doubtful=doubtful)
 
 
@@ -297,7 +318,7 @@ def gone(dossier: Dossier, draft: Draft, now: datetime) -> Draft:
     """What it answers was taken back: withdrawn, but where it is just being sent: then its end is waited for."""
     if draft.state is not DraftState.SENDING:
         return withdraw(dossier, draft, now, GONE, forget=True)
-    return _changed(draft, now, text="", gone_at=now, reason=GONE_WHILE_SENDING)
+    return _changed(draft, now, text="", pictures=(), gone_at=now, reason=GONE_WHILE_SENDING)
 
 
 def came_back(dossier: Dossier, draft: Draft, now: datetime, answer: str) -> Draft:

@@ -7,7 +7,7 @@ platform.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -22,10 +22,12 @@ from desk.draft_queries import Asked, DraftQueries, asked_in, quotes_ours
 from desk.draft_records import DraftView
 from desk.draft_shelf import case_of, held, put_drafts
 from desk.drafting import Draft, DraftState
+from desk.eligibility import Powers
 from desk.handling import By
 from desk.refusals import Conflict, NoSuchDraft, Unfit
 from desk.shelf import dossier_of, lock_case, save
 from desk.tone import Tone
+from pipeline.mention import Media
 from pipeline.ports import Clock
 from pipeline.store.columns import fit
 from pipeline.store.database import Database, Transaction
@@ -63,12 +65,15 @@ class Drafts(DraftQueries):
         language: str | None = None,
         id: str | None = None,
         version: int | None = None,
+        private: bool | None = None,
+        pictures: Sequence[Media] | None = None,
     ) -> DraftView:
         """Write a new answer to `mention`, or to what was said last; or, with `id`, other words for one, where nobody
         has changed it since `version`. `macro` names the one it was made of; without a text its own is taken, filled
-        in as far as values are known. What was submitted or approved is a draft again."""
+        in as far as values are known. `private`: to its author alone; `pictures` go with it, each described. None
+        leaves either as it is. What was submitted or approved is a draft again."""
         if id is not None:
-            return self._edit(case, by, text, macro, language, id, version)
+            return self._edit(case, by, text, macro, language, id, version, private, pictures)
         with self._db.write() as transaction, _opened(transaction, case) as dossier:
             now = self._clock.now()
             dossier.open_case(case)
@@ -76,6 +81,8 @@ class Drafts(DraftQueries):
             asked = asked_in(transaction, case, mention)
             spoken = _language(language) or asked.language
             text, spoken = self._worded(transaction, asked, by, text, macro, spoken)
+            shown = tuple(pictures or ())
+            self._check_powers(asked.mention.via, private=bool(private), pictures=shown)
             draft = Draft(
                 id=secrets.token_hex(8),
                 case=case,
@@ -86,6 +93,8 @@ class Drafts(DraftQueries):
                 text=text,
                 macro=macro,
                 language=spoken,
+                private=bool(private),
+                pictures=shown,
                 writer=by.user,
                 hands=(by.user,),
                 created_at=now,
@@ -134,7 +143,16 @@ class Drafts(DraftQueries):
     # ------------------------------------------------------------------------ inside
 
     def _edit(
-        self, case: str, by: By, text: str, macro: str | None, language: str | None, id: str, version: int | None
+        self,
+        case: str,
+        by: By,
+        text: str,
+        macro: str | None,
+        language: str | None,
+        id: str,
+        version: int | None,
+        private: bool | None,
+        pictures: Sequence[Media] | None,
     ) -> DraftView:
         if version is None:
             raise Unfit("version", "say which version you changed")
@@ -146,7 +164,10 @@ class Drafts(DraftQueries):
             asked = asked_in(transaction, case, draft.mention)
             spoken = _language(language) or draft.language
             worded, spoken = self._worded(transaction, asked, by, text, macro, spoken)
-            return drafting.edit(dossier, draft, by, now, worded, macro, spoken, version)
+            alone = draft.private if private is None else private
+            shown = draft.pictures if pictures is None else tuple(pictures)
+            self._check_powers(draft.via, private=alone, pictures=shown)
+            return drafting.edit(dossier, draft, by, now, worded, macro, spoken, version, private=alone, pictures=shown)
 
         with self._db.write() as transaction:
             return self._changed(transaction, id, by, change)
@@ -184,6 +205,22 @@ class Drafts(DraftQueries):
         if language not in found.texts:
             raise Unfit("language", f"the macro has texts in {', '.join(found.texts)}")
         return macros.fill(found, language, self._values(transaction, asked, by)).text, language
+
+    def _check_powers(self, via: str, *, private: bool, pictures: Sequence[Media]) -> None:
+        """Raise Unfit for what this source cannot send."""
+        powers = self._desk.powers.get(via, Powers())
+        if private and "message" not in powers.actions:
+            raise Unfit("private", "nobody can be written to in private through this source")
+        if private and pictures:
+            raise Unfit("pictures", "a private message is words alone")
+        if len(pictures) > powers.pictures:
+            most = f"{powers.pictures} at most" if powers.pictures else "none"
+            raise Unfit("pictures", f"an answer through this source takes {most}")
+        for picture in pictures:
+            if not eligibility.safe(picture.url):
+                raise Unfit("pictures", f"{picture.url[:100]} is no address of a picture: it begins with https://")
+            if not picture.alt.strip():
+                raise Unfit("pictures", "each needs a description, for those who cannot see it")
 
     def _answerable(self, transaction: Transaction, draft: Draft) -> Asked:
         """What it answers, where that can be answered from here; raises Conflict."""

@@ -37,6 +37,15 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Powers:
+    """What can be done through a source besides answering in public: its actions (like, hide, message), and how many
+    pictures an answer may carry."""
+
+    actions: frozenset[str] = frozenset()
+    pictures: int = 0
+
+
+@dataclass(frozen=True)
 class Eligible:
     """The account may answer here."""
 
@@ -84,7 +93,7 @@ def through(
 def deep_link(mention: Mention) -> str:
     """Where a person can see and answer the mention: its own address, or the one its id makes; only `http` and
     `https`, since the address comes from outside. Empty where there is none."""
-    return mention.url if _safe(mention.url) else address(mention.source, mention.native_id)
+    return mention.url if safe(mention.url) else address(mention.source, mention.native_id)
 
 
 def address(source: str, id: str) -> str:
@@ -92,7 +101,8 @@ def address(source: str, id: str) -> str:
     return _LINKS.get(source, "").format(id=id) if id.isascii() and id.isdecimal() else ""
 
 
-def _safe(url: str) -> bool:
+def safe(url: str) -> bool:
+    """Whether an address from outside may be linked to, or asked: `http` or `https`, with a host, nothing hidden."""
     try:
         parts = urlsplit(url)
     except ValueError:

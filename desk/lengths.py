@@ -33,6 +33,13 @@ _MASTODON_LIMIT = 500
 _REDDIT_LIMIT = 10_000
 """Characters of Markdown in a Reddit comment."""
 
+_YOUTUBE_LIMIT = 10_000
+"""Characters of a YouTube comment: where its own form ends. The API documents no number, only that it refuses a longer
+one (`commentTextTooLong` of comments.insert)."""
+
+_DISCOURSE_LIMIT = 32_000
+"""Discourse's site setting `max_post_length`; a forum may set another: hand it in."""
+
 _GRAPHEME = regex.compile(r"\X")
 _MASTODON_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _MASTODON_REMOTE = re.compile(r"(?<![=/\w@])(@\w+(?:[.-]\w+)*)@\w+(?:[.-]\w+)*", re.ASCII)
@@ -53,7 +60,8 @@ class Length(NamedTuple):
 
 
 def measure(text: str, network: str, *, limits: Mapping[str, int] | None = None) -> tuple[Length, ...]:
-    """The text's length against every limit the network (`x`, `bluesky`, `mastodon`, `reddit`, others) sets.
+    """The text's length against every limit the network (`x`, `bluesky`, `mastodon`, `reddit`, `youtube`, `discourse`,
+    others) sets.
 
     `limits` replaces a network's main limit, for a paying account or a server with its own setting.
     """
@@ -119,9 +127,19 @@ def _reddit(text: str) -> tuple[Length, ...]:
     return (Length(len(text), _REDDIT_LIMIT, "characters"),)
 
 
+def _youtube(text: str) -> tuple[Length, ...]:
+    return (Length(len(text), _YOUTUBE_LIMIT, "characters"),)
+
+
+def _discourse(text: str) -> tuple[Length, ...]:
+    return (Length(len(text), _DISCOURSE_LIMIT, "characters"),)
+
+
 _COUNTS: Mapping[str, Callable[[str], tuple[Length, ...]]] = {
     "x": _x,
     "bluesky": _bluesky,
     "mastodon": _mastodon,
     "reddit": _reddit,
+    "youtube": _youtube,
+    "discourse": _discourse,
 }

@@ -25,7 +25,7 @@ from desk.shelf import dossier_of, save
 from pipeline.codec import decode
 from pipeline.errors import HarkenError, ReplyRefused, SourceUnavailable, StoreUnavailable, Trouble
 from pipeline.mention import Mention, Routed
-from pipeline.ports import Backoff, Clock, Replier
+from pipeline.ports import Actor, Backoff, Clock, Replier
 from pipeline.store.answer_tables import drafts
 from pipeline.store.case_tables import case_authors
 from pipeline.store.database import Database, Transaction
@@ -189,9 +189,12 @@ class Sender(Part):
         replier = self._repliers[via]
         try:
             # Once it was handed over it may be there, so what speaks against it now is no reason any more.
-            if draft.attempts == 1 and (reason := replier.eligible(mention)):
+            if draft.attempts == 1 and (reason := _why_not(replier, mention, draft)):
                 return _Failed(_readable(reason), doubtful=False)
-            native_id = replier.reply(mention, draft.text, str(draft.key))
+            if draft.private:
+                native_id = cast(Actor, replier).act("message", mention, draft.text, str(draft.key))
+            else:
+                native_id = replier.reply(mention, draft.text, str(draft.key), draft.pictures)
             native_id.encode()
         except SourceUnavailable as error:
             return _Later(_readable(str(error)), error.trouble, error.retry_after)
@@ -257,6 +260,15 @@ class Sender(Part):
         if result.trouble == "rate_limited":  # it is the account that must wait, not this answer
             self._resting[via] = self._clock.monotonic() + delay
         return delay
+
+
+def _why_not(replier: Replier, mention: Mention, draft: Draft) -> str | None:
+    """Why this answer cannot be given, as far as the connector knows without asking anybody."""
+    if not draft.private:
+        return replier.eligible(mention)
+    if "message" not in getattr(replier, "actions", ()):
+        return "Nobody can be written to in private through this source."
+    return cast(Actor, replier).may("message", mention)
 
 
 def _readable(reason: str) -> str:

@@ -148,14 +148,23 @@ class Assign(Body):
     user: Name
 
 
+class Picture(Body):
+    """A picture by its address, with a description for those who cannot see it."""
+
+    url: Annotated[Text, Field(min_length=1, max_length=2000)]
+    alt: Annotated[Text, Field(min_length=1, max_length=1000)]
+
+
 class NewDraft(Acting):
     """An answer to one mention of the case; without `mention` to the last thing its author said. A token that is given
-    must be good."""
+    must be good. `private`: to its author alone, where the network has that."""
 
     text: Annotated[Text, Field(max_length=TEXT_CHARS)]
     mention: Annotated[Text, Field(min_length=1, max_length=2000)] | None = None
     macro: Name | None = None
     language: Language | None = None
+    private: bool = False
+    pictures: Annotated[list[Picture], Field(max_length=10)] = []
 
 
 class DraftEdit(Acting):
@@ -164,6 +173,8 @@ class DraftEdit(Acting):
     text: Annotated[Text, Field(max_length=TEXT_CHARS)]
     macro: Name | None = None
     language: Language | None = None
+    private: bool | None = None
+    pictures: Annotated[list[Picture], Field(max_length=10)] | None = None
     version: Annotated[Integer, Field(ge=1, le=2**31 - 1)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -17,6 +18,7 @@ from console.api.views import Names, check_out, draft_out, drafts_out
 from desk.audit import Event
 from desk.drafting import DraftState
 from desk.handling import By
+from pipeline.mention import Media
 
 router = APIRouter(prefix=V1, tags=["drafts"])
 
@@ -45,7 +47,14 @@ def list_drafts(asked: Annotated[Wanted, Query()], me: Reads, given: Given) -> P
 def write_draft(id: Id, body: bodies.NewDraft, me: Writes, given: Given) -> DraftOut:
     """Begin an answer. An empty text with a macro takes the macro's, filled in."""
     draft = given.drafts.write(
-        id, By(me.actor, body.token), body.text, mention=body.mention, macro=body.macro, language=body.language
+        id,
+        By(me.actor, body.token),
+        body.text,
+        mention=body.mention,
+        macro=body.macro,
+        language=body.language,
+        private=body.private,
+        pictures=_pictures(body.pictures),
     )
     return draft_out(draft, Names(given.accounts))
 
@@ -71,7 +80,15 @@ def edit_draft(id: Id, body: bodies.DraftEdit, me: Writes, given: Given) -> Draf
     case = given.drafts.draft(id).case
     by = By(me.actor, body.token)
     draft = given.drafts.write(
-        case, by, body.text, macro=body.macro, language=body.language, id=id, version=body.version
+        case,
+        by,
+        body.text,
+        macro=body.macro,
+        language=body.language,
+        id=id,
+        version=body.version,
+        private=body.private,
+        pictures=None if body.pictures is None else _pictures(body.pictures),
     )
     return draft_out(draft, Names(given.accounts))
 
@@ -109,6 +126,10 @@ def send_draft(id: Id, body: bodies.Send, me: Writes, given: Given) -> DraftOut:
     by = By(me.actor, body.token)
     draft = given.drafts.send(id, by, may_send=me.may("replies.send"), awaiting=body.awaiting)
     return draft_out(draft, Names(given.accounts))
+
+
+def _pictures(given: Sequence[bodies.Picture]) -> list[Media]:
+    return [Media(url=it.url, alt=it.alt) for it in given]
 
 
 def _by(me: Caller, body: bodies.Acting | None) -> By:

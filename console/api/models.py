@@ -245,6 +245,13 @@ class CheckOut(EligibilityOut):
     lengths: list[LengthOut]
 
 
+class PictureOut(Told):
+    """A picture that goes with an answer."""
+
+    url: str
+    alt: str
+
+
 class DraftOut(CheckOut):
     """An answer, from its first word until the network has it. `reason` says why it was refused, failed or waits."""
 
@@ -266,6 +273,8 @@ class DraftOut(CheckOut):
     reason: str
     native_id: str | None
     url: str | None
+    private: bool
+    pictures: list[PictureOut]
 
 
 class CaseDetail(Told):

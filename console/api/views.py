@@ -244,6 +244,7 @@ def draft_out(draft: DraftView, names: Names) -> DraftOut:
         "approver": names.maybe(draft.approver),
         "warnings": warnings_out(draft.warnings),
         "lengths": lengths_out(draft.lengths),
+        "pictures": [{"url": it.url, "alt": it.alt} for it in draft.pictures],
     }
     return DraftOut.model_validate(fields)
 

@@ -37,6 +37,8 @@ drafts = Table(
     Column("reason", Note, nullable=False, comment="why it stands where it stands, for a person"),
     Column("answer", Key, comment="the id of our answer: source:native_id"),
     Column("gone_at", Moment, comment="when what it answers was taken back while it was being sent"),
+    Column("private", Boolean, nullable=False, comment="written to them alone, where the network has that"),
+    Column("pictures", Text, nullable=False, comment="a JSON list of addresses and descriptions"),
     Column("copied_from", Key, comment="the draft that was approved in its stead, as an answer to many"),
     Index("ix_drafts_case", "case_id", "created_at", "id"),
     Index("ix_drafts_author", "author"),

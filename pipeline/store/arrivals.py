@@ -54,11 +54,12 @@ class Arrivals(Part):
             if taken or dead:
                 transaction.lock(REMOVALS, shared=True)
             dead_ids = {letter.intake_id for letter in dead}
+            fresh = _fresh(transaction, [item.id for item in taken] + list(dead_ids))
             take(transaction, via, [item for item in taken if item.id not in dead_ids], now)
             bury(transaction, dead, now)
             _record(transaction, via, gaps, now)
-            if taken or dead:
-                coverage.count(transaction, via, len(taken) + len(dead), now)
+            if fresh:
+                coverage.count(transaction, via, fresh, now)
             if usage:
                 coverage.note_usage(transaction, via, usage, now)
             row = {
@@ -149,3 +150,12 @@ def _record(transaction: Transaction, via: str, gaps: Sequence[Gap], now: dateti
 def _gap_id(via: str, gap: Gap) -> str:
     parts = (via, gap.since.isoformat(), gap.until.isoformat(), gap.reason)
     return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _fresh(transaction: Transaction, ids: Sequence[str]) -> int:
+    """How many of these were never taken in."""
+    wanted = {fit(id) for id in ids}
+    if not wanted:
+        return 0
+    query = select(intake.c.id).where(transaction.among(intake.c.id, list(wanted)))
+    return len(wanted - set(transaction.run(query).scalars()))

@@ -83,7 +83,7 @@ class Coverage(Part):
             rows = transaction.run(select(rechecks)).all()
         return {row.via: Round(**{name: getattr(row, name) for name in Round._fields}) for row in rows}
 
-    def mentions_of(self, source: str, after: str, since: datetime, most: int) -> list[Mention]:
+    def said_on(self, source: str, after: str, since: datetime, most: int) -> list[Mention]:
         """Up to `most` mentions of the network `source`, said since then, in the order of their ids from behind
         `after` on (empty: from the first)."""
         low = max(after, f"{source}:")

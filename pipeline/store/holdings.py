@@ -69,9 +69,10 @@ HOLDINGS: dict[str, Holding] = {
     "source_usage": Holding("until the source says anew", "nothing of a person is in it", plain="id via unit"),
     "rechecks": Holding(
         "until the next of the source's mentions are checked",
-        "stays until then: it is where the check goes on",
+        "what names them is struck out; the check goes on from near there",
         {"position": "the id of the post that was checked last"},
         "via",
+        words=("position",),
     ),
     "mentions": Holding(
         "`mentions_days`, or with its closed case",
@@ -173,6 +174,7 @@ HOLDINGS: dict[str, Holding] = {
             "author": "whom it answers",
             "mention": "the post's id",
             "text": "what we say to them",
+            "pictures": "what we show them",
             "language": "in which they write",
             "reason": "why it came back, in the platform's or our words",
             "answer": "the id of our answer",

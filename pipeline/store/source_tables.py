@@ -14,7 +14,7 @@ source_hours = Table(
     Column("id", Key, primary_key=True, comment="hour and source"),
     Column("via", Key, nullable=False, index=True),
     Column("hour", Moment, nullable=False, comment="its start"),
-    Column("taken", Integer, nullable=False, comment="items taken in for the first time, or reworded"),
+    Column("taken", Integer, nullable=False, comment="items taken in for the first time"),
 )
 
 source_usage = Table(

@@ -4,7 +4,7 @@ and crashes do, nothing is posted twice, nothing under a stale token, nothing to
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 
 import pytest
@@ -19,7 +19,7 @@ from desk.refusals import Refusal
 from desk.replies import TERM
 from pipeline.clock import ManualClock
 from pipeline.errors import ReplyRefused, SourceUnavailable
-from pipeline.mention import Mention
+from pipeline.mention import Media, Mention
 from pipeline.store import Store
 from tests.desk.answering import VIA, Desks
 from tests.fixtures.postgres import empty
@@ -44,7 +44,7 @@ class Watched(PostingReplier):
         super().__init__()
         self._room = room
 
-    def reply(self, mention: Mention, text: str, key: str) -> str:
+    def reply(self, mention: Mention, text: str, key: str, media: Sequence[Media] = ()) -> str:
         case = self._room.of(mention.id)
         draft = next(it for it in self._room.drafts.drafts().drafts if it.text == text)
         assert draft.state is DraftState.SENDING, "it was handed over before that was written down"
@@ -53,7 +53,7 @@ class Watched(PostingReplier):
         owner = self._room.senders[key]
         assert case.open
         assert case.owner in (None, owner.user) or case.token == owner.token, "it was sent under a stale token"
-        return super().reply(mention, text, key)
+        return super().reply(mention, text, key, media)
 
 
 class Watching(Desks):

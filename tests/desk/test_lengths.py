@@ -9,7 +9,7 @@ from twitter_text import ParsedResult, parse_tweet
 
 from desk.lengths import Length, fits, graphemes, measure
 
-NETWORKS = ("x", "bluesky", "mastodon", "reddit", "elsewhere")
+NETWORKS = ("x", "bluesky", "mastodon", "reddit", "youtube", "discourse", "elsewhere")
 FAMILY = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL}"
 texts = st.text(
     st.one_of(
@@ -83,8 +83,10 @@ def test_mastodon_counts_links_as_23_and_leaves_out_servers(text: str, count: in
     assert measure(text, "mastodon") == (Length(count, 500, "characters"),)
 
 
-def test_reddit_and_unknown_networks_count_characters() -> None:
+def test_reddit_youtube_discourse_and_unknown_networks_count_characters() -> None:
     assert measure("の" * 10_001, "reddit")[0].over == 1
+    assert measure("の" * 10_001, "youtube")[0].over == 1
+    assert measure("の" * 32_001, "discourse")[0].over == 1
     assert measure("の" * 10_001, "elsewhere") == (Length(10_001, None, "characters"),)
     assert measure("の" * 10_001, "elsewhere")[0].over == 0
 

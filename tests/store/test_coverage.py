@@ -50,10 +50,10 @@ def test_the_walk_takes_each_stored_mention_of_its_network_once(store: Store, cl
     store.take_in("rss", None, [taken(id) for id in [*ids, "testing:1"]])
     store.deliver([routed(id) for id in [*ids, "testing:1"]], [])
     walked: list[str] = []
-    while page := store.mentions_of("test", walked[-1] if walked else "", clock.now() - timedelta(days=400), 3):
+    while page := store.said_on("test", walked[-1] if walked else "", clock.now() - timedelta(days=400), 3):
         walked += [mention.id for mention in page]
     assert walked == sorted(ids)
-    assert not store.mentions_of("test", "", clock.now() + timedelta(days=1), 3)
+    assert not store.said_on("test", "", clock.now() + timedelta(days=1), 3)
 
 
 def test_a_round_is_counted_when_it_is_over(store: Store, clock: ManualClock) -> None:

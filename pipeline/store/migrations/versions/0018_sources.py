@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("id", Key(), nullable=False, comment="hour and source"),
         sa.Column("via", Key(), nullable=False),
         sa.Column("hour", Moment(), nullable=False, comment="its start"),
-        sa.Column("taken", sa.Integer(), nullable=False, comment="items taken in for the first time, or reworded"),
+        sa.Column("taken", sa.Integer(), nullable=False, comment="items taken in for the first time"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source_hours")),
     )
     op.create_index(op.f("ix_source_hours_via"), "source_hours", ["via"], unique=False)
