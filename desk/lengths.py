@@ -40,6 +40,20 @@ one (`commentTextTooLong` of comments.insert)."""
 _DISCOURSE_LIMIT = 32_000
 """Discourse's site setting `max_post_length`; a forum may set another: hand it in."""
 
+_THREADS_LIMIT = 500
+"""Characters of a post on Threads, an emoji as many as it has bytes of UTF-8 (Threads API, Overview, Limitations)."""
+
+_FACEBOOK_LIMIT = 8_000
+_INSTAGRAM_LIMIT = 2_200
+"""Characters of a comment: where Facebook's and Instagram's own forms end. The Graph API documents no number."""
+
+_APPSTORE_LIMIT = 5_970
+"""Characters of a response to a review: where App Store Connect's own form ends. The API documents no number."""
+
+_GOOGLEPLAY_LIMIT = 350
+"""Characters of `replyText` (Google Play Developer API, Reply to Reviews)."""
+
+_EMOJI = regex.compile(r"[\p{Extended_Pictographic}\p{Regional_Indicator}\N{COMBINING ENCLOSING KEYCAP}]")
 _GRAPHEME = regex.compile(r"\X")
 _MASTODON_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _MASTODON_REMOTE = re.compile(r"(?<![=/\w@])(@\w+(?:[.-]\w+)*)@\w+(?:[.-]\w+)*", re.ASCII)
@@ -61,7 +75,7 @@ class Length(NamedTuple):
 
 def measure(text: str, network: str, *, limits: Mapping[str, int] | None = None) -> tuple[Length, ...]:
     """The text's length against every limit the network (`x`, `bluesky`, `mastodon`, `reddit`, `youtube`, `discourse`,
-    others) sets.
+    `facebook`, `instagram`, `threads`, `appstore`, `googleplay`, others) sets.
 
     `limits` replaces a network's main limit, for a paying account or a server with its own setting.
     """
@@ -135,6 +149,28 @@ def _discourse(text: str) -> tuple[Length, ...]:
     return (Length(len(text), _DISCOURSE_LIMIT, "characters"),)
 
 
+def _threads(text: str) -> tuple[Length, ...]:
+    signs = _GRAPHEME.findall(text)
+    used = sum(len(sign.encode("utf-8", "surrogatepass") if _EMOJI.search(sign) else sign) for sign in signs)
+    return (Length(used, _THREADS_LIMIT, "characters"),)
+
+
+def _facebook(text: str) -> tuple[Length, ...]:
+    return (Length(len(text), _FACEBOOK_LIMIT, "characters"),)
+
+
+def _instagram(text: str) -> tuple[Length, ...]:
+    return (Length(len(text), _INSTAGRAM_LIMIT, "characters"),)
+
+
+def _appstore(text: str) -> tuple[Length, ...]:
+    return (Length(len(text), _APPSTORE_LIMIT, "characters"),)
+
+
+def _googleplay(text: str) -> tuple[Length, ...]:
+    return (Length(len(text), _GOOGLEPLAY_LIMIT, "characters"),)
+
+
 _COUNTS: Mapping[str, Callable[[str], tuple[Length, ...]]] = {
     "x": _x,
     "bluesky": _bluesky,
@@ -142,4 +178,9 @@ _COUNTS: Mapping[str, Callable[[str], tuple[Length, ...]]] = {
     "reddit": _reddit,
     "youtube": _youtube,
     "discourse": _discourse,
+    "facebook": _facebook,
+    "instagram": _instagram,
+    "threads": _threads,
+    "appstore": _appstore,
+    "googleplay": _googleplay,
 }

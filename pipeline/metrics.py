@@ -57,4 +57,5 @@ LATE_CASES = Gauge("harken_late_cases", "Open cases past the time their next ans
 ALARMS = Counter("harken_service_level_alarms_total", "Alarms of service levels told", ["kind", "clock", "queue"])
 FEED_SECONDS = Gauge("harken_feed_behind_seconds", "How long the oldest event waits for a follower", ["follower"])
 ANSWERS = Counter("harken_answers_total", "Attempts to send an answer, by what came of them", ["via", "outcome"])
+DEEDS = Counter("harken_deeds_total", "Likes and hides handed to a platform, by what came of them", ["via", "outcome"])
 ANSWERS_WAITING = Gauge("harken_answers_waiting", "Answers that wait or are being sent", ["via"])

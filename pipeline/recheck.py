@@ -73,7 +73,7 @@ class Rechecking:
         before = patiently(self._clock, "store", self._store.rounds).get(via)
         position = before.position if before else ""
         some = patiently(
-            self._clock, "store", lambda: self._store.mentions_of(self._rechecker.source, position, since, size)
+            self._clock, "store", lambda: self._store.said_on(self._rechecker.source, position, since, size)
         )
         mine = [mention for mention in some if mention.via == via]
         found = self._rechecker.recheck(mine) if mine else []

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
-from pipeline.metrics import ALARMS, ALERTS, ANSWERS, ANSWERS_WAITING, FEED_SECONDS, LATE_CASES, OPEN_CASES
+from pipeline.metrics import ALARMS, ALERTS, ANSWERS, ANSWERS_WAITING, DEEDS, FEED_SECONDS, LATE_CASES, OPEN_CASES
 from pipeline.patience import patiently
 from pipeline.ports import Clock
 from pipeline.roles import noted
@@ -62,10 +62,16 @@ def desk_loops(parts: Parts) -> list[Loop]:
         Timer("gauges", 15.0, measure),
         Timer("statements", 2.0, lambda: bool(statements.step()) and None),
     ]
+    for via, doer in parts.doers().items():
+        timers.append(Timer(f"deeds-{via}", 1.0, partial(doer.step, partial(_noted_deed, via))))
     if parts.desk.pushed:
         timers.append(Timer("assignment", 2.0, parts.assignment.assign))
     answering = [Loop(f"answers-{via}", sender.run) for via, sender in senders.items()]
     return _loops(parts, timers) + answering
+
+
+def _noted_deed(via: str, outcome: str) -> None:
+    DEEDS.labels(via, outcome).inc()
 
 
 def store_loops(parts: Parts) -> list[Loop]:

@@ -37,8 +37,8 @@ def _integral(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Integer = Annotated[int, BeforeValidator(_integral)]
-"""JSON knows one kind of number: 7.0 is an integer there."""
+Whole = BeforeValidator(_integral)
+"""JSON knows one kind of number: 7.0 is an integer there. Behind the bounds, or the document leaves them out."""
 
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 """A time with its zone, in JSON and in a query."""
@@ -51,7 +51,7 @@ Name = Annotated[Text, Field(min_length=1, max_length=200)]
 """Of a queue, a macro, a user, or an id."""
 
 Tag = Annotated[Text, Field(min_length=1, max_length=TAG_CHARS, pattern=r"^[^\x00\s]([^\x00]*[^\x00\s])?$")]
-Token = Annotated[Integer, Field(ge=0, le=2**53 - 1)]
+Token = Annotated[int, Field(ge=0, le=2**53 - 1), Whole]
 """The fencing token of a lease, as the claim gave it."""
 
 Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
@@ -167,6 +167,14 @@ class NewDraft(Acting):
     pictures: Annotated[list[Picture], Field(max_length=10)] = []
 
 
+class NewDeed(Body):
+    """What is to be done with a mention of the case besides answering it; to hide wants the reason why."""
+
+    mention: Annotated[Text, Field(min_length=1, max_length=2000)]
+    action: Literal["like", "hide"]
+    why: Annotated[Text, Field(max_length=TEXT_CHARS)] = ""
+
+
 class DraftEdit(Acting):
     """Other words; `version` is the one that was edited. The token is needed for one that is queued."""
 
@@ -175,7 +183,7 @@ class DraftEdit(Acting):
     language: Language | None = None
     private: bool | None = None
     pictures: Annotated[list[Picture], Field(max_length=10)] | None = None
-    version: Annotated[Integer, Field(ge=1, le=2**31 - 1)]
+    version: Annotated[int, Field(ge=1, le=2**31 - 1), Whole]
 
 
 class Check(Body):
@@ -221,4 +229,4 @@ class AgentChange(Body):
     queues: Annotated[list[Name], Field(max_length=200)] | None = None
     languages: Annotated[list[Language], Field(max_length=50)] | None = None
     topics: Annotated[list[Name], Field(max_length=200)] | None = None
-    capacity: Annotated[Integer, Field(ge=0, le=1000)] | None = None
+    capacity: Annotated[int, Field(ge=0, le=1000), Whole] | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from console.api.auth import Caller
 from console.api.models import CaseDetail, FamilyOut, MentionOut, OfferOut
 from console.api.services import Services
@@ -13,6 +11,7 @@ from console.api.views import (
     cases_out,
     clock_out,
     context_out,
+    deed_out,
     drafts_out,
     eligibility_out,
     lease_out,
@@ -20,7 +19,9 @@ from console.api.views import (
 )
 from desk.case import Case
 from desk.case_records import CaseFilter, Said
-from desk.eligibility import Account, through
+from desk.deeds import Deeds
+from desk.desk import Desk
+from desk.eligibility import Powers, through
 from desk.handling import By
 from desk.refusals import Conflict
 from pipeline.mention import Kind
@@ -44,11 +45,12 @@ def detail(given: Services, me: Caller, id: str) -> CaseDetail:
     return CaseDetail(
         case=case_out(case, names),
         lease=lease_out(case, me.actor, names),
-        mentions=[_mention(said, given.desk.vias, ours) for said in given.cases.said(id, MENTIONS)],
+        mentions=[_mention(said, given.desk, ours) for said in given.cases.said(id, MENTIONS)],
         context=[context_out(routed) for routed in context],
         others=cases_out([it for it in others if it.id != id], names),
         family=_family(given, case),
         drafts=drafts_out(drafts, names),
+        deeds=[deed_out(it, names) for it in Deeds(given.database, given.clock, given.desk).of_case(id)],
         clocks=[clock_out(clock) for clock in given.keeper.clocks_of(id)],
         offers=_offers(given, me, id) if case.open else [],
     )
@@ -68,10 +70,11 @@ def _offers(given: Services, me: Caller, id: str) -> list[OfferOut]:
         return []
 
 
-def _mention(said: Said, vias: Mapping[str, Account | None], ours: set[str]) -> MentionOut:
+def _mention(said: Said, desk: Desk, ours: set[str]) -> MentionOut:
     if said.routed is None or said.part == "answer":
         return mention_out(said)
     mention = said.routed.mention
     quotes = mention.kind is Kind.QUOTE and mention.parent in ours
-    verdict = through(mention, vias, quotes_ours=quotes, removed=said.part == "dropped")
-    return mention_out(said, eligibility_out(verdict))
+    verdict = through(mention, desk.vias, quotes_ours=quotes, removed=said.part == "dropped")
+    able = desk.powers.get(mention.via, Powers()).actions if said.part == "said" else ()
+    return mention_out(said, eligibility_out(verdict)).model_copy(update={"actions": sorted(able)})

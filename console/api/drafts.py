@@ -9,13 +9,14 @@ from fastapi import APIRouter, Query
 
 from console.api import bodies
 from console.api.auth import Caller, needs
-from console.api.models import CheckOut, DraftOut, Page
+from console.api.models import CheckOut, DeedOut, DraftOut, Page
 from console.api.queues import Reads
 from console.api.refusals import answers
 from console.api.schemas import V1, Id, Part
 from console.api.services import Given
-from console.api.views import Names, check_out, draft_out, drafts_out
+from console.api.views import Names, check_out, deed_out, draft_out, drafts_out
 from desk.audit import Event
+from desk.deeds import Deeds
 from desk.drafting import DraftState
 from desk.handling import By
 from pipeline.mention import Media
@@ -23,6 +24,7 @@ from pipeline.mention import Media
 router = APIRouter(prefix=V1, tags=["drafts"])
 
 Writes = Annotated[Caller, needs("drafts.write")]
+Sends = Annotated[Caller, needs("replies.send")]
 Approves = Annotated[Caller, needs("drafts.approve")]
 
 _REFUSED = answers(404, 409)
@@ -57,6 +59,16 @@ def write_draft(id: Id, body: bodies.NewDraft, me: Writes, given: Given) -> Draf
         pictures=_pictures(body.pictures),
     )
     return draft_out(draft, Names(given.accounts))
+
+
+@router.post("/cases/{id}/deeds", status_code=202, responses=_REFUSED)
+def ask_for_deed(id: Id, body: bodies.NewDeed, me: Sends, given: Given) -> DeedOut:
+    """Have a mention liked, or hidden on a page of ours, where its platform can. The audit log has what is hidden, and
+    why."""
+    deed = Deeds(given.database, given.clock, given.desk).ask(id, By(me.actor), body.mention, body.action, body.why)
+    if body.action == "hide":
+        given.accounts.note(Event(me.actor, "mention.hidden", f"case:{id}", {"mention": body.mention, "why": deed.why}))
+    return deed_out(deed, Names(given.accounts))
 
 
 @router.post("/drafts/check", responses=_REFUSED)

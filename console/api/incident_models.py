@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from console.api.bodies import Body, Integer, Text
+from console.api.bodies import Body, Text, Whole
 from console.api.bodies import Said as Words
 from console.api.incident_alerts import AlertsOut
 from console.api.models import CaseOut, Person, Told
@@ -272,7 +272,7 @@ class Changing(Body):
     it is a 409."""
 
     text: Annotated[Text, Field(max_length=TEXT_CHARS)] = ""
-    version: Annotated[Integer, Field(ge=0, le=2**31 - 1)] | None = None
+    version: Annotated[int, Field(ge=0, le=2**31 - 1), Whole] | None = None
 
 
 class Statement(Body):
@@ -280,7 +280,7 @@ class Statement(Body):
 
     text: Words
     url: Annotated[Text, Field(max_length=TEXT_CHARS)] = ""
-    version: Annotated[Integer, Field(ge=0, le=2**31 - 1)] | None = None
+    version: Annotated[int, Field(ge=0, le=2**31 - 1), Whole] | None = None
 
 
 class Following(Body):

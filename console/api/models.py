@@ -158,7 +158,8 @@ class MediaOut(Told):
 
 class MentionOut(Told):
     """One utterance. `part` is said, dropped (taken back or filtered), answer (ours) or context (of the same thread,
-    by others). Where its words are no longer kept, everything from `kind` on is null or empty."""
+    by others); `actions` what can be done with it besides answering: like, hide, message. Where its words are no
+    longer kept, everything from `kind` on is null or empty."""
 
     id: str
     part: str
@@ -179,6 +180,21 @@ class MentionOut(Told):
     tags: TagsOut | None = None
     decision: DecisionOut | None = None
     answerable: EligibilityOut | None = None
+    actions: list[str] = []
+
+
+class DeedOut(Told):
+    """A like, or something hidden on a page of ours: `state` is waiting, done or failed, `reason` why it waits or
+    failed, `why` what its asker said."""
+
+    mention: str
+    action: str
+    state: str
+    actor: Person
+    why: str
+    asked_at: datetime
+    changed_at: datetime
+    reason: str
 
 
 class FamilyOut(Told):
@@ -287,6 +303,7 @@ class CaseDetail(Told):
     others: list[CaseOut]
     family: FamilyOut | None
     drafts: list[DraftOut]
+    deeds: list[DeedOut]
     clocks: list[ClockOut]
     offers: list[OfferOut]
 

@@ -14,6 +14,7 @@ from console.api.models import (
     CheckOut,
     ClockOut,
     DecisionOut,
+    DeedOut,
     DraftOut,
     EligibilityOut,
     HappeningOut,
@@ -31,6 +32,7 @@ from console.api.models import (
 from desk.accounts import Accounts
 from desk.case import Case
 from desk.case_records import Happening, Said
+from desk.deeds import Deed
 from desk.dossier import Lease
 from desk.draft_records import Check, DraftView
 from desk.eligibility import Eligibility, Eligible
@@ -247,6 +249,12 @@ def draft_out(draft: DraftView, names: Names) -> DraftOut:
         "pictures": [{"url": it.url, "alt": it.alt} for it in draft.pictures],
     }
     return DraftOut.model_validate(fields)
+
+
+def deed_out(deed: Deed, names: Names) -> DeedOut:
+    """What was asked for besides an answer."""
+    fields = msgspec.structs.asdict(deed) | {"actor": names.person(deed.actor)}
+    return DeedOut.model_validate({name: fields[name] for name in DeedOut.model_fields})
 
 
 def drafts_out(drafts: Sequence[DraftView], names: Names) -> list[DraftOut]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from console.api import drafts
 from console.api.bodies import Acting as ActingBody
-from console.api.bodies import Reason, Text
+from console.api.bodies import NewDeed, Reason, Text
 from console.api.bodies import Send as SendBody
 from console.api.models import DraftOut
 from console.api.schemas import Id
@@ -21,6 +21,7 @@ from desk.draft_records import DraftView
 from desk.drafting import OPEN, DraftState
 from desk.handling import By
 from desk.refusals import Unfit
+from pipeline.mention import Media
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,7 +33,13 @@ Approves = Annotated[Page, changes("drafts.approve")]
 
 class Reply(Acting):
     """The composer. `do` is the button that was pressed; with none (a key was) it is sent, or submitted by whoever may
-    not send. `draft` and `version` are those of the draft that is gone on with; empty for a new one."""
+    not send. `draft` and `version` are those of the draft that is gone on with; empty for a new one. `picture` is the
+    address of one that goes with it, `alt` its description."""
+
+    @property
+    def pictures(self) -> tuple[Media, ...]:
+        """What goes with it."""
+        return (Media(url=self.picture.strip(), alt=self.alt.strip()),) if self.picture.strip() else ()
 
     text: Written = ""
     mention: Annotated[Text, Field(max_length=2000)] = ""
@@ -40,6 +47,9 @@ class Reply(Acting):
     draft: Annotated[Text, Field(max_length=200)] = ""
     version: Number = None
     awaiting: bool = False
+    private: bool = False
+    picture: Annotated[Text, Field(max_length=2000)] = ""
+    alt: Annotated[Text, Field(max_length=1000)] = ""
     do: Literal["", "check", "save", "submit", "send", "discard"] = ""
 
 
@@ -54,6 +64,14 @@ class OfDraft(Acting, Where):
 
     version: Number = None
     awaiting: bool = False
+
+
+class Asked(Posted):
+    """Something to be done with a mention besides answering it."""
+
+    mention: Annotated[Text, Field(max_length=2000)]
+    action: Literal["like", "hide"]
+    why: Written = ""
 
 
 class Rejected(Because, Where):
@@ -93,12 +111,33 @@ def _kept(page: Page, id: str, form: Reply) -> DraftView:
     shelf, by = page.given.drafts, By(page.me.actor, form.token)
     if form.draft:
         held = shelf.draft(form.draft)
-        if held.text == form.text and held.state in OPEN - {DraftState.REJECTED}:
+        if _says(held, form) and held.state in OPEN - {DraftState.REJECTED}:
             return held
-        return shelf.write(id, by, form.text, macro=form.macro or None, id=form.draft, version=form.version)
-    same = (it for it in shelf.drafts(case=id, limit=20).drafts if it.text == form.text and it.writer == by.user)
+        return shelf.write(
+            id,
+            by,
+            form.text,
+            macro=form.macro or None,
+            id=form.draft,
+            version=form.version,
+            private=form.private,
+            pictures=form.pictures,
+        )
+    same = (it for it in shelf.drafts(case=id, limit=20).drafts if _says(it, form) and it.writer == by.user)
     found = next((it for it in same if it.state is DraftState.DRAFT and form.mention in ("", it.mention)), None)
-    return found or shelf.write(id, by, form.text, mention=form.mention or None, macro=form.macro or None)
+    return found or shelf.write(
+        id,
+        by,
+        form.text,
+        mention=form.mention or None,
+        macro=form.macro or None,
+        private=form.private,
+        pictures=form.pictures,
+    )
+
+
+def _says(draft: DraftView, form: Reply) -> bool:
+    return (draft.text, draft.private, draft.pictures) == (form.text, form.private, form.pictures)
 
 
 def _send(page: Page, draft: DraftView | DraftOut, token: int | None, awaiting: bool, where: str) -> Response:
@@ -108,6 +147,14 @@ def _send(page: Page, draft: DraftView | DraftOut, token: int | None, awaiting: 
     fields = {"token": str(token), "version": str(sent.version)}
     undo = Undo(page._("Take it back"), f"/drafts/{draft.id}/back", fields)
     return page.go(where, page._("It is on its way."), undo)
+
+
+@router.post("/cases/{id}/deed")
+def ask(id: Id, form: Annotated[Asked, Form()], page: Annotated[Page, changes("replies.send")]) -> Response:
+    """Have a mention liked or hidden."""
+    drafts.ask_for_deed(id, NewDeed(mention=form.mention, action=form.action, why=form.why), page.me, page.given)
+    told = page._("It is being hidden. That is no answer: the customer still waits for one.")
+    return page.go(at(id), told if form.action == "hide" else page._("It is being liked."))
 
 
 # ------------------------------------------------------------------------- one draft

@@ -18,6 +18,7 @@ from console.pages.page import Page
 from desk.case_records import CaseFilter
 from desk.crm import known
 from desk.drafting import DraftState
+from desk.eligibility import Powers
 from desk.handling import By
 from desk.labels import INTENTS, SENTIMENT, Corrected, Labels
 from desk.lengths import measure
@@ -74,7 +75,7 @@ class Post:
 @dataclass(frozen=True)
 class Composer:
     """The answer that is being written: `answers` is what it answers. `check` is None where there are no words yet;
-    `lengths` says what is left of the platform's limit all the same."""
+    `lengths` says what is left of the platform's limit all the same, `powers` what its source can do besides."""
 
     answers: MentionOut | None
     text: str = ""
@@ -83,6 +84,7 @@ class Composer:
     check: CheckOut | None = None
     lengths: Sequence[LengthOut] = ()
     verdict: EligibilityOut | None = None
+    powers: Powers = field(default_factory=Powers)
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,7 @@ def _composer(page: Page, shown: CaseDetail, answer: str, macro: str, draft: str
         checked,
         lengths,
         checked or answers.answerable,
+        page.given.desk.powers.get(answers.via, Powers()),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.text import Text
@@ -138,6 +138,29 @@ def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
         _show(made.drafts.draft(id), _people(made), as_json)
 
 
+def like(
+    context: typer.Context,
+    id: CaseId,
+    mention: Annotated[str, typer.Argument(help="Which of the case's mentions.")],
+    name: As = "",
+    as_json: AsJson = False,
+) -> None:
+    """Have a mention of a case liked, where its platform can."""
+    _deed(context, id, mention, "like", "", name, as_json)
+
+
+def hide(
+    context: typer.Context,
+    id: CaseId,
+    mention: Annotated[str, typer.Argument(help="Which of the case's mentions.")],
+    why: Annotated[str, typer.Option(help="The reason; the audit log keeps it.")],
+    name: As = "",
+    as_json: AsJson = False,
+) -> None:
+    """Have a mention of a case hidden on a page of our own. It is no answer, and feeds what it hides."""
+    _deed(context, id, mention, "hide", why, name, as_json)
+
+
 @app.command()
 def edit(
     context: typer.Context, id: Id, text: Words = "", macro: Macro = None, name: As = "", as_json: AsJson = False
@@ -265,6 +288,24 @@ def _bare(me: Worker) -> By:
 def _people(made: Parts) -> People:
 
     return People(made.accounts)
+
+
+def _deed(
+    context: typer.Context, id: str, mention: str, action: Literal["like", "hide"], why: str, name: str, as_json: bool
+) -> None:
+    from desk.audit import Event
+    from desk.handling import By
+
+    with working(context, name, "replies.send", "sources") as me:
+        deed = me.made.deeds.ask(id, By(me.actor), mention, action, why)
+        if action == "hide":
+            me.accounts.note(Event(me.actor, "mention.hidden", f"case:{id}", {"mention": mention, "why": deed.why}))
+    if as_json:
+        from msgspec.structs import asdict
+
+        show_json({"deed": asdict(deed)})
+    else:
+        stdout.print(f"The role desk will {action} {safe(mention)}.", highlight=False)
 
 
 def _picture(given: str) -> Media:

@@ -290,6 +290,8 @@ def watch(
 
 app.command("reply")(answers.reply)
 app.command("answered")(answers.answered)
+app.command("like")(answers.like)
+app.command("hide")(answers.hide)
 app.command("clocks")(clocks.show_clocks)
 
 

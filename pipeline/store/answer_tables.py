@@ -1,4 +1,4 @@
-"""The tables of answers: drafts, which are their own outbox.
+"""The tables of answers: drafts and deeds, which are their own outbox.
 
 A change here needs a migration, as in `tables.py`.
 """
@@ -61,6 +61,32 @@ drafts = Table(
     ),
     Index(
         "ix_drafts_due",
+        "via",
+        "next_at",
+        sqlite_where=text("next_at IS NOT NULL"),
+        postgresql_where=text("next_at IS NOT NULL"),
+    ),
+)
+
+deeds = Table(
+    "deeds",
+    metadata,
+    Column("id", Key, primary_key=True, comment="action and mention: each is done once"),
+    Column("case_id", Key, nullable=False, index=True),
+    Column("author", Key, nullable=False, comment="whose mention it is: source:author_id"),
+    Column("mention", Key, nullable=False),
+    Column("via", Key, nullable=False, comment="the configured source to do it through"),
+    Column("action", Key, nullable=False, comment="like or hide"),
+    Column("state", Key, nullable=False, comment="waiting, done or failed"),
+    Column("actor", Key, nullable=False, comment="who asked for it"),
+    Column("why", Note, nullable=False, comment="their reason, where one is asked for"),
+    Column("asked_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Moment, comment="when to try, or until when somebody is trying"),
+    Column("reason", Note, nullable=False, comment="why it failed or waits, in the platform's or our words"),
+    Index(
+        "ix_deeds_due",
         "via",
         "next_at",
         sqlite_where=text("next_at IS NOT NULL"),

@@ -184,6 +184,20 @@ HOLDINGS: dict[str, Holding] = {
         words=("text", "reason"),
         busy=("queued", "sending"),
     ),
+    "deeds": Holding(
+        _CASE,
+        "deleted; in other people's what names them is struck out",
+        {
+            "id": "the post's id",
+            "author": "whose post it is",
+            "mention": "the post's id",
+            "why": "why one of us hid it, in their words",
+            "reason": "why it failed, in the platform's words",
+        },
+        "case_id via action state actor",
+        ("author",),
+        words=("why", "reason"),
+    ),
     "case_clocks": Holding(_CASE, "deleted", plain="case_id"),
     "clock_rules": Holding("stays", "nothing to do", plain="name digest place"),
     "case_facts": Holding(

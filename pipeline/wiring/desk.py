@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from pipeline.ports import Context, Replier
+from pipeline.ports import Actor, Context, Replier
 from pipeline.wiring.base import Base
 from pipeline.wiring.documents import macros_of
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from desk.assignment import Assignment
     from desk.cases import Cases
     from desk.crm import Crm
+    from desk.deeds import Deeds, Doer
     from desk.desk import Desk
     from desk.drafts import Drafts
     from desk.eligibility import Account, Powers
@@ -131,6 +132,30 @@ class DeskParts(Base):
         return {
             via: Sender(self.database, self.clock, self.cases, {via: replier}, {via: backoffs[via]}, told)
             for via, replier in self.repliers().items()
+        }
+
+    @cached_property
+    def deeds(self) -> Deeds:
+        """What is done with mentions besides answering them."""
+        from desk.deeds import Deeds
+
+        return Deeds(self.database, self.clock, self.desk)
+
+    def doers(self) -> dict[str, Doer]:
+        """What does it, for each source that can."""
+        from desk.deeds import KINDS, Doer
+
+        able = [source for source in self._answering if _powers(source).actions & set(KINDS)]
+        repliers = self.repliers()
+        return {
+            source.name: Doer(
+                self.database,
+                self.clock,
+                source.name,
+                cast(Actor, repliers[source.name]),
+                source.module.Connector.backoff,
+            )
+            for source in able
         }
 
     def retention(self) -> Retention:

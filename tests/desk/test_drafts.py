@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from desk.desk import Desk
 from desk.draft_records import DraftView
 from desk.drafting import DraftState
 from desk.drafts import Drafts
-from desk.eligibility import Account
+from desk.eligibility import Account, Powers
 from desk.handling import By
 from desk.refusals import Conflict, NoSuchCase, NoSuchDraft, Unfit
 from pipeline.clock import ManualClock
-from pipeline.mention import Kind
+from pipeline.mention import Kind, Media
 from pipeline.store import Store
 from tests.desk.answering import FIRST, VIA, Desks, tags, tone
 from tests.desk.build import ANA, BEN
@@ -350,3 +352,41 @@ def test_a_resolved_case_withdraws_what_was_not_sent(room: Desks) -> None:
 
 
 NOW = ManualClock().now()
+
+
+# ------------------------------------------------------------------- for one, and with pictures
+
+PICTURE = Media(url="https://acme.example/map.png", alt="The way to the shop")
+
+
+def able(room: Desks, store: Store, clock: ManualClock, **powers: Any) -> Drafts:
+    return Drafts(store._db, clock, room.cases, Desk(vias={VIA: None}, powers={VIA: Powers(**powers)}), tone())
+
+
+def test_an_answer_in_private_and_one_with_a_picture_say_so(room: Desks, store: Store, clock: ManualClock) -> None:
+    case = room.hears()
+    drafts = able(room, store, clock, actions=frozenset({"message"}), pictures=1)
+    alone = drafts.write(case, ANA, "Your number, please?", private=True)
+    assert (alone.private, alone.pictures) == (True, ())
+    shown = drafts.write(case, ANA, "Here is the way.", pictures=[PICTURE])
+    assert (shown.private, shown.pictures) == (False, (PICTURE,))
+    same = drafts.write(case, ANA, "Here it is.", id=shown.id, version=shown.version)
+    assert same.pictures == (PICTURE,)
+    bare = drafts.write(case, ANA, "Here it is.", id=shown.id, version=same.version, pictures=[])
+    assert bare.pictures == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"private": True}, "in private"),
+        ({"pictures": [PICTURE, PICTURE]}, "1 at most"),
+        ({"pictures": [Media(url="file:///etc/passwd", alt="x")]}, "no address"),
+        ({"pictures": [Media(url="https://acme.example/x.png", alt=" ")]}, "description"),
+    ],
+)
+def test_what_a_source_cannot_send_is_refused_before_anybody_writes_it(
+    room: Desks, store: Store, clock: ManualClock, asked: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(Unfit, match=told):
+        able(room, store, clock, pictures=1).write(room.hears(), ANA, "Hello", **asked)

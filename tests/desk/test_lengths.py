@@ -9,7 +9,7 @@ from twitter_text import ParsedResult, parse_tweet
 
 from desk.lengths import Length, fits, graphemes, measure
 
-NETWORKS = ("x", "bluesky", "mastodon", "reddit", "youtube", "discourse", "elsewhere")
+NETWORKS = ("x", "bluesky", "mastodon", "reddit", "youtube", "discourse", "threads", "googleplay", "elsewhere")
 FAMILY = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL}"
 texts = st.text(
     st.one_of(
@@ -89,6 +89,21 @@ def test_reddit_youtube_discourse_and_unknown_networks_count_characters() -> Non
     assert measure("の" * 32_001, "discourse")[0].over == 1
     assert measure("の" * 10_001, "elsewhere") == (Length(10_001, None, "characters"),)
     assert measure("の" * 10_001, "elsewhere")[0].over == 0
+
+
+@pytest.mark.parametrize(
+    ("network", "limit"), [("facebook", 8_000), ("instagram", 2_200), ("appstore", 5_970), ("googleplay", 350)]
+)
+def test_metas_networks_and_the_stores_count_characters(network: str, limit: int) -> None:
+    assert measure("の" * limit, network) == (Length(limit, limit, "characters"),)
+    assert measure("の" * (limit + 1), network)[0].over == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("の" * 500, 500), ("\N{CAT FACE}", 4), (FAMILY, 18), ("1\ufe0f\u20e3", 7), ("café", 4)]
+)
+def test_threads_counts_an_emoji_as_its_bytes(text: str, count: int) -> None:
+    assert measure(text, "threads") == (Length(count, 500, "characters"),)
 
 
 def test_an_instance_or_a_paying_account_brings_its_own_limit() -> None:
