@@ -1,0 +1,66 @@
+"""What became of comments and videos that are kept: `comments.list` and `videos.list` by id, 50 for a unit
+(developers.google.com/youtube/v3/docs). What was deleted, rejected or made private is left out of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec.structs import replace
+
+from connectors._youtube_api import Api, Declined
+from connectors._youtube_items import COMMENT, VIDEO, Reader, resources
+from pipeline.errors import BadItem, SourceRefused
+from pipeline.mention import Item, Mention, Removal
+from pipeline.ports import Clock
+
+
+class Rechecks:
+    """Asks for things by id."""
+
+    source = "youtube"
+    batch: ClassVar[int] = 50
+
+    def __init__(self, api: Api, reader: Reader, clock: Clock) -> None:
+        self._api = api
+        self._reader = reader
+        self._clock = clock
+
+    def recheck(self, mentions: Sequence[Mention]) -> Sequence[Item]:
+        """Removals and rewordings. What YouTube leaves out is asked for once more, and gone if left out again."""
+        items: list[Item] = []
+        videos = {one.native_id: one for one in mentions if VIDEO.fullmatch(one.native_id)}
+        comments = {one.native_id: one for one in mentions if COMMENT.fullmatch(one.native_id)}
+        for resource, asked in (("comments", comments), ("videos", videos)):
+            found = self._found(resource, list(asked))
+            found |= self._found(resource, [id for id in asked if id not in found])
+            for id, mention in asked.items():
+                if id not in found:
+                    now = self._clock.now()
+                    items.append(Removal(source="youtube", reason="deleted", noticed_at=now, mention=mention.id))
+                elif (said := self._said(found[id])) is not None and said.text != mention.text:
+                    edited = said.edited_at or self._clock.now()
+                    items.append(replace(mention, text=said.text, title=said.title or mention.title, edited_at=edited))
+        return items
+
+    def _said(self, resource: Mapping[str, Any]) -> Mention | None:
+        try:
+            (item,) = self._reader.parse(msgspec.json.encode(resource), self._clock.now())
+        except BadItem:
+            return None  # it is there; what it says cannot be told
+        return item if isinstance(item, Mention) else None
+
+    def _found(self, resource: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for at in range(0, len(ids), self.batch):
+            params: dict[str, Any] = {"id": ",".join(ids[at : at + self.batch]), "part": "snippet"}
+            if resource == "comments":
+                params["textFormat"] = "plainText"
+            try:
+                answer = self._api.call(resource, "list", **params)
+            except Declined as refusal:
+                raise SourceRefused(f"YouTube does not say what became of things: {refusal.words}") from None
+            found |= {one["id"]: one for one in resources(answer) if isinstance(one, dict) and one.get("id")}
+        return found
