@@ -24,7 +24,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, headers (names in small letters) and the body's first 64 KiB."""
+    """Status, headers (names in small letters) and the body, or its beginning where it was too long."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -41,9 +41,17 @@ class Answer:
 
 
 def exchange(
-    client: httpx2.Client, method: str, url: str, *, headers: Mapping[str, str], content: bytes, timeout_secs: float
+    client: httpx2.Client,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    content: bytes,
+    timeout_secs: float,
+    read_at_most: int = _READ_AT_MOST,
 ) -> Answer:
-    """Send and read the answer, without following a redirect; raises SourceUnavailable when none came in time."""
+    """Send and read the answer's first `read_at_most` bytes, without following a redirect; raises SourceUnavailable
+    when none came in time."""
     host = httpx2.URL(url).host
     deadline = time.monotonic() + timeout_secs
     body = bytearray()
@@ -53,13 +61,13 @@ def exchange(
         ) as response:
             for chunk in response.iter_bytes(_READ_AT_MOST):
                 body += chunk
-                if len(body) >= _READ_AT_MOST or time.monotonic() > deadline:
+                if len(body) >= read_at_most or time.monotonic() > deadline:
                     break
     except httpx2.TimeoutException as error:
         raise SourceUnavailable(f"{host} did not answer within {timeout_secs:g} seconds") from error
     except httpx2.HTTPError as error:
         raise SourceUnavailable(f"{host} cannot be reached ({type(error).__name__})") from error
-    return Answer(response.status_code, response.headers, bytes(body[:_READ_AT_MOST]))
+    return Answer(response.status_code, response.headers, bytes(body[:read_at_most]))
 
 
 def sendable(text: str) -> None:

@@ -81,7 +81,7 @@ async def _get(url: str, headers: Mapping[str, str], limits: Limits, trust: ssl.
     parts = httpx2.URL(url)
     if parts.scheme not in ("http", "https") or not parts.host:
         raise SourceUnavailable(f"{parts.scheme or 'no scheme'} is not fetched, only http and https", trouble="http")
-    addresses = await _resolved(parts, limits.allow_private)
+    addresses = await resolved(parts, limits.allow_private)
     for address in addresses[:-1]:
         try:
             return await _get_from(address, parts, headers, limits, trust)
@@ -109,7 +109,9 @@ async def _get_from(
     return Fetched(response.status_code, str(parts), response.headers, body)
 
 
-async def _resolved(url: httpx2.URL, allow_private: bool) -> list[str]:
+async def resolved(url: httpx2.URL, allow_private: bool) -> list[str]:
+    """The first three addresses of the URL's host: connect to one of them, or the check is worth nothing. Raises
+    SourceUnavailable (`network`: the name is not known; `http`: one is private and that is not allowed)."""
     port = url.port or (443 if url.scheme == "https" else 80)
     loop = asyncio.get_running_loop()
     try:
@@ -152,6 +154,8 @@ async def _body(response: httpx2.Response, limit: int) -> bytes:
             raise SourceUnavailable(f"the answer cannot be unpacked: {error}", trouble="http") from error
         if len(body) > limit:
             raise SourceUnavailable(f"the answer is over {limit:,} bytes", trouble="http")
+    if unpack and not unpack.eof:
+        raise SourceUnavailable("the packed answer breaks off")
     return bytes(body)
 
 
@@ -186,6 +190,7 @@ class Fetcher(Generic[Found]):
     digest: Callable[[str, Fetched], Found]
     parallel: int = 4
     _done: queue.Queue[tuple[str, Found | SourceUnavailable]] = field(default_factory=queue.Queue)
+    _works: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __enter__(self) -> Fetcher[Found]:
         self._loop = asyncio.new_event_loop()
@@ -209,7 +214,7 @@ class Fetcher(Generic[Found]):
 
     def start(self, key: str, url: str, headers: Mapping[str, str]) -> None:
         """Begin one fetch; its result comes out of `next` under `key`."""
-        asyncio.run_coroutine_threadsafe(self._work(key, url, headers), self._loop)
+        self._loop.call_soon_threadsafe(self._begin, key, url, headers)
 
     def next(self, timeout: float) -> tuple[str, Found | SourceUnavailable] | None:
         """The next result, or None when there was none for `timeout` seconds."""
@@ -217,6 +222,11 @@ class Fetcher(Generic[Found]):
             return self._done.get(timeout=timeout)
         except queue.Empty:
             return None
+
+    def _begin(self, key: str, url: str, headers: Mapping[str, str]) -> None:
+        work = self._loop.create_task(self._work(key, url, headers))
+        self._works.add(work)
+        work.add_done_callback(self._works.discard)
 
     async def _work(self, key: str, url: str, headers: Mapping[str, str]) -> None:
         async with self._turns:
@@ -229,7 +239,8 @@ class Fetcher(Generic[Found]):
                 self._done.put((key, SourceUnavailable(f"fetching failed: {type(error).__name__}")))
 
     async def _abandon(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        # Only our own: the tasks that these made are theirs to cancel, in the order that they bear.
+        works = list(self._works)
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)

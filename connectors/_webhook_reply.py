@@ -1,9 +1,10 @@
 """Answers pushed to whoever pushed the mentions: one POST a reply, signed as what they push is signed.
 
-The body is `{"mention": …, "native_id": …, "text": …, "key": …}`: our id of the mention, theirs, the words, and a key
-that is the same on every attempt of the same reply; `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header) says
-it again. `X-Harken-Timestamp` and `X-Harken-Signature` are those of webhook.py. The answer is 2xx with `{"id": …}`, the
-reply's id there: the same for the same key, however often it comes.
+The body is `{"mention": …, "native_id": …, "text": …, "media": […], "key": …}`: our id of the mention, theirs, the
+words, the pictures as `{"url": …, "alt": …}` for the receiver to fetch, and a key that is the same on every attempt of
+the same reply; `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header) says it again. `X-Harken-Timestamp` and
+`X-Harken-Signature` are those of webhook.py. The answer is 2xx with `{"id": …}`, the reply's id there: the same for the
+same key, however often it comes.
 
 The address is the operator's word, from the configuration, and nothing from outside gets into it: a private address is
 as good as a public one. A redirect is not followed.
@@ -12,6 +13,8 @@ as good as a public one. A redirect is not followed.
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
+from typing import ClassVar
 from urllib.parse import quote
 
 import httpx2
@@ -20,8 +23,9 @@ from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 
 from connectors._exchange import Answer, exchange, said
 from connectors._http import retry_after
+from connectors._pictures import few_enough
 from pipeline.errors import ReplyRefused, SourceUnavailable
-from pipeline.mention import Mention
+from pipeline.mention import Media, Mention
 from pipeline.ports import Context, Settings
 from pipeline.posting import SigningSecret, signed
 
@@ -52,7 +56,9 @@ class Reply(Settings):
 
 
 class Answers:
-    """Pushes replies to the mentions of one source."""
+    """Pushes replies to the mentions of one source. The protocol sets no number of pictures: as many as elsewhere."""
+
+    pictures: ClassVar[int] = 4
 
     def __init__(self, reply: Reply, context: Context) -> None:
         self._reply = reply
@@ -67,13 +73,15 @@ class Answers:
             return f"It did not come in through {self._via}, so an answer cannot go back that way."
         return None
 
-    def reply(self, mention: Mention, text: str, key: str) -> str:
+    def reply(self, mention: Mention, text: str, key: str, media: Sequence[Media] = ()) -> str:
         """Push it, and return the id the receiver gave it."""
         if reason := self.eligible(mention):
             raise ReplyRefused(reason)
+        few_enough(media, self.pictures)
+        shown = [{"url": one.url, "alt": one.alt} for one in media]
         try:
             body = msgspec.json.encode(
-                {"mention": mention.id, "native_id": mention.native_id, "text": text, "key": key}
+                {"mention": mention.id, "native_id": mention.native_id, "text": text, "media": shown, "key": key}
             )
         except UnicodeEncodeError as error:
             raise ReplyRefused("The text is not valid Unicode and cannot be sent.") from error

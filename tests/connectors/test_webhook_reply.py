@@ -37,7 +37,13 @@ def test_the_request_says_what_is_answered_and_with_which_words(shop: Shop, repl
     assert replier.reply(QUESTION, "Hello", "key 1") == "answer-1"
     (asked,) = shop.asked
     assert (asked.method, asked.path) == ("POST", "/answers")
-    assert asked.json == {"mention": "shop:4711", "native_id": "4711", "text": "Hello", "key": "key 1"}
+    assert asked.json == {
+        "mention": "shop:4711",
+        "native_id": "4711",
+        "text": "Hello",
+        "media": [],
+        "key": "key 1",
+    }
     assert asked.headers["idempotency-key"] == "key%201"
 
 

@@ -19,8 +19,10 @@ import structlog
 import tests.contract.repliers as harnesses
 from pipeline.clock import ManualClock
 from pipeline.errors import HarkenError, ReplyRefused, SourceUnavailable
+from pipeline.mention import Media
 from pipeline.ports import Context, Replier, Settings
 from tests.contract.repliers import NAME, Given, Harness, Stand
+from tests.fixtures.pictures import PNG, Gallery
 
 ADAPTERS: dict[str, Callable[[], Harness]] = {
     found.name: lambda name=found.name: importlib.import_module(f"{harnesses.__name__}.{name}").harness  # type: ignore[misc]  # mypy cannot type a lambda's default
@@ -129,6 +131,24 @@ def test_the_text_arrives_as_it_was_written_and_is_recognised_again(suite: Suite
 def test_what_no_message_can_carry_is_refused_and_not_sent(suite: Suite) -> None:
     with pytest.raises(ReplyRefused, match="Unicode"):
         suite.reply("half of an emoji: \ud83d")
+    assert suite.stand.replies() == []
+
+
+def test_a_picture_arrives_with_its_description(suite: Suite) -> None:
+    if not suite.replier.pictures:
+        return  # the next test holds it to taking none
+    with Gallery().running() as gallery:
+        media = [Media(url=gallery.hang_up("/label.png", PNG), alt="The label, with <its> number & more")]
+        id = suite.replier.reply(suite.stand.mention, "This is the label", "key-1", media)
+        assert suite.stand.replies() == [Given(id, "This is the label", ("The label, with <its> number & more",))]
+        assert suite.build().reply(suite.stand.mention, "This is the label", "key-1", media) == id
+        assert len(suite.stand.replies()) == 1
+
+
+def test_more_pictures_than_it_can_carry_are_refused_and_not_sent(suite: Suite) -> None:
+    media = [Media(url="https://acme.example/label.png")] * (suite.replier.pictures + 1)
+    with pytest.raises(ReplyRefused, match="picture"):
+        suite.replier.reply(suite.stand.mention, "Look at these", "key-1", media)
     assert suite.stand.replies() == []
 
 

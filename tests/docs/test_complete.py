@@ -49,7 +49,7 @@ def test_a_connector_has_a_page_that_names_its_settings(name: str) -> None:
         assert f"`{setting}`" in page(f"connectors/{name}.md"), setting
 
 
-@pytest.mark.parametrize("name", ["bluesky", "webhook", "x"])
+@pytest.mark.parametrize("name", ["bluesky", "mastodon", "reddit", "webhook", "x", "youtube"])
 def test_the_account_a_connector_answers_from_is_documented(name: str) -> None:
     module = registry.load("connectors", name, "test")
     account, _ = get_args(module.Config.model_fields["reply"].annotation)

@@ -26,17 +26,19 @@ NOBODY = "http://127.0.0.1:9"
 
 
 class Given(NamedTuple):
-    """A reply as the platform holds it."""
+    """A reply as the platform holds it; `pictures` are their descriptions."""
 
     id: str
     text: str
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Stand:
     """A platform standing ready.
 
-    config       the connector's validated Config with `reply`, pointing at it, patient with a busy machine
+    config       the connector's validated Config with `reply`, pointing at it, patient with a busy machine, and allowed
+                 to fetch pictures from this machine
     impatient    the same, that waits a fraction of a second for an answer
     unreachable  the same, pointing where nobody listens
     mention      a mention that may be answered

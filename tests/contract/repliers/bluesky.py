@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -27,11 +28,22 @@ def question(uri: str = POST, cid: str = CID) -> Mention:
     return mention(f"bluesky:{uri}", reply_ref=refs)
 
 
+def alts(record: dict[str, Any]) -> tuple[str, ...]:
+    """The descriptions of a post's pictures."""
+    return tuple(image["alt"] for image in record.get("embed", {}).get("images", ()))
+
+
 def over(
     server: StandIn, handle: str, password: str, asked: Mention, replies: Callable[[], list[Given]], clock: Clock
 ) -> Stand:
     def config(service: str, patience: float = PATIENCE) -> Config:
-        reply = Reply(handle=handle, password=SecretStr(password), service=service, timeout_secs=patience)
+        reply = Reply(
+            handle=handle,
+            password=SecretStr(password),
+            service=service,
+            timeout_secs=patience,
+            private_pictures=True,
+        )
         return Config(reply=reply)
 
     def limit(seconds: int) -> None:
@@ -63,7 +75,7 @@ class BlueskyHarness:
             def replies() -> list[Given]:
                 posts = f"at://{pds.did}/app.bsky.feed.post/"
                 found = [(rkey, one) for rkey, one in pds.records.items() if one["reply"]["parent"]["uri"] == POST]
-                return [Given(posts + rkey, one["text"]) for rkey, one in found]
+                return [Given(posts + rkey, one["text"], alts(one)) for rkey, one in found]
 
             yield over(pds, pds.handle_of_account, PASSWORD, question(), replies, clock)
 

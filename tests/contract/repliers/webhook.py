@@ -26,7 +26,7 @@ class Shop(StandIn):
 
     def __init__(self) -> None:
         super().__init__()
-        self.done: dict[str, tuple[str, str, str]] = {}
+        self.done: dict[str, tuple[str, str, str, tuple[str, ...]]] = {}
 
     def handle(self, asked: Asked) -> Told:
         stamp = asked.headers["x-harken-timestamp"]
@@ -34,10 +34,11 @@ class Shop(StandIn):
         if asked.headers["x-harken-signature"] != f"sha256={wanted}":
             return told(401, {"error": "the signature is wrong"})
         body = asked.json
-        assert set(body) == {"mention", "native_id", "text", "key"}
+        assert set(body) == {"mention", "native_id", "text", "media", "key"}
         key = asked.headers["idempotency-key"]
+        shown = tuple(one["alt"] for one in body["media"])
         if key not in self.done:
-            self.done[key] = (f"answer-{len(self.done) + 1}", body["native_id"], body["text"])
+            self.done[key] = (f"answer-{len(self.done) + 1}", body["native_id"], body["text"], shown)
         return told(201, {"id": self.done[key][0]})
 
 
@@ -58,7 +59,9 @@ class WebhookHarness:
                 mention=mention("shop:4711", via=NAME),
                 cannot=mention("shop:4711", via="another"),
                 secrets=(SECRET, PATH),
-                replies=lambda: [Given(id, text) for id, native, text in shop.done.values() if native == "4711"],
+                replies=lambda: [
+                    Given(id, text, alts) for id, native, text, alts in shop.done.values() if native == "4711"
+                ],
                 refuse=lambda words: shop.fail("", Told(422, json.dumps({"error": words}).encode())),
                 lose=lambda: shop.lose(""),
                 hang=lambda: shop.hang(""),

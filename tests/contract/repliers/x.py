@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from pydantic import SecretStr
 
-from connectors._x_reply import Reply
+from connectors._x_account import Reply
 from connectors.x import Config
 from pipeline.ports import Clock
 from tests.contract.repliers import IMPATIENCE, NOBODY, PATIENCE, Given, Stand
@@ -19,6 +19,7 @@ from tests.fixtures.x_server import FORBIDDEN, KEYS, TOKEN, XServer, snowflake
 def account() -> Reply:
     key, secret, token, token_secret = map(SecretStr, KEYS)
     return Reply(
+        private_pictures=True,
         handle="@AcmeCare",
         consumer_key=key,
         consumer_secret=secret,
@@ -37,7 +38,8 @@ class XHarness:
                 return Config(bearer_token=SecretStr(TOKEN), api_base=base, timeout_secs=patience, reply=account())
 
             def replies() -> list[Given]:
-                return [Given(one["id"], x.told[one["id"]]) for one in x.own if one["referenced_tweets"][0]["id"] == id]
+                ours = [one["id"] for one in x.own if one["referenced_tweets"][0]["id"] == id]
+                return [Given(one, x.told[one], x.shown.get(one, ())) for one in ours]
 
             def fault(name: str) -> None:
                 x.fault_of_next_post = name
