@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import enrich, growth, loop, machine, results, roles, texts, vader
+from benchmarks import enrich, firehose, growth, loop, machine, results, roles, texts, vader
 from benchmarks.console import measure as console
 from benchmarks.desk import measure as desk
 from benchmarks.measures import Bench
@@ -29,6 +29,7 @@ MEASURES: dict[str, Measure] = {
     "end-to-end": roles.end_to_end,
     "latency": roles.latency,
     "growth": growth.measure,
+    "firehose": firehose.measure,
     "desk": desk.measure,
     "console": console.measure,
     "spikes": spikes.measure,

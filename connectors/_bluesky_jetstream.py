@@ -17,6 +17,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from connectors._http import retry_after
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable
 
 Version = Literal[1, 2]
@@ -162,7 +163,7 @@ def address(host: str, version: Version, collections: Sequence[str], max_bytes: 
     return f"{host}{PATHS[version]}?{urlencode(query)}"
 
 
-def subscribe(url: str, version: Version, max_bytes: int, timeout: float) -> ClientConnection:
+def subscribe(url: str, version: Version, max_bytes: int, timeout: float, now: datetime) -> ClientConnection:
     """Open the subscription. Raises Unsupported, CursorTooOld, SourceRefused or SourceUnavailable."""
     try:
         return connect(
@@ -175,12 +176,12 @@ def subscribe(url: str, version: Version, max_bytes: int, timeout: float) -> Cli
             max_queue=1024,
         )
     except InvalidStatus as error:
-        raise _refusal(error, version) from error
+        raise _refusal(error, version, now) from error
     except (OSError, WebSocketException) as error:
         raise SourceUnavailable(f"Jetstream cannot be reached: {error}") from error
 
 
-def _refusal(error: InvalidStatus, version: Version) -> Exception:
+def _refusal(error: InvalidStatus, version: Version, now: datetime) -> Exception:
     status = error.response.status_code
     body = bytes(error.response.body or b"")[:500].decode(errors="replace")
     if status == 400 and "CursorTooOld" in body:
@@ -190,9 +191,8 @@ def _refusal(error: InvalidStatus, version: Version) -> Exception:
     if status == 400:
         return SourceRefused(f"Jetstream refuses the subscription: {body}")
     if status == 429:
-        wait = error.response.headers.get("Retry-After", "")
-        seconds = float(wait) if wait.isdecimal() else None
-        return SourceUnavailable("Jetstream allows no more connections", trouble="rate_limited", retry_after=seconds)
+        wait = retry_after(error.response.headers.get("Retry-After", ""), now)
+        return SourceUnavailable("Jetstream allows no more connections", trouble="rate_limited", retry_after=wait)
     return SourceUnavailable(f"Jetstream answered {status}", trouble="http")
 
 

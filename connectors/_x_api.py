@@ -1,17 +1,22 @@
 """X's API through tweepy, with every fault turned into one of ours.
 
-What is tweepy's: the session, the endpoints and parameters of rules and recent search. What is replaced, because of
-what tweepy 4.17 does there: its `request` (no timeout, the bearer token in its debug log, an exception that cannot be
-built from some error bodies) and its stream loop (`_connect`: no wait after an end of file, ends at one bad line,
-`max_retries` ignored on refused connections, a `disconnect()` seen only at the next line).
+What is tweepy's: the session, and the endpoints and parameters of rules. What is replaced, because of what tweepy 4.17
+does there: its `request` (no timeout, the bearer token in its debug log, an exception that cannot be built from some
+error bodies) and its stream loop (`_connect`: no wait after an end of file, ends at one bad line, `max_retries` ignored
+on refused connections, a `disconnect()` seen only at the next line). Its searches know only the older names of fields.
 
-Statuses and headers: docs.x.com/x-api/fundamentals (429 with `x-rate-limit-reset`, in seconds since 1970).
+Statuses and headers: docs.x.com/x-api/fundamentals (429 with `x-rate-limit-reset`, in seconds since 1970);
+a proxy on the way may say `Retry-After` instead.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 import msgspec
@@ -20,37 +25,23 @@ import tweepy
 import urllib3
 from pydantic import SecretStr
 
+from connectors._exchange import until
+from connectors._http import retry_after
+from connectors._pace import Pace, Window
+from connectors._x_fields import TWEETS, Fields
+from connectors._x_posts import results
 from connectors._x_rules import Rule
-from pipeline.errors import SourceRefused, SourceUnavailable
+from pipeline.errors import BadItem, SourceRefused, SourceUnavailable
 from pipeline.ports import Clock
 
-FIELDS: Mapping[str, Sequence[str]] = {
-    "tweet_fields": (
-        "author_id",
-        "conversation_id",
-        "created_at",
-        "edit_history_tweet_ids",
-        "entities",
-        "in_reply_to_user_id",
-        "lang",
-        "note_tweet",
-        "public_metrics",
-        "referenced_tweets",
-    ),
-    "user_fields": ("created_at", "name", "public_metrics", "username", "verified"),
-    "media_fields": ("alt_text", "media_key", "preview_image_url", "type", "url"),
-    "expansions": (
-        "author_id",
-        "attachments.media_keys",
-        "in_reply_to_user_id",
-        "referenced_tweets.id",
-        "referenced_tweets.id.author_id",
-    ),
-}
-"""What is asked for of a post, its author and what it refers to, on the stream and in search alike."""
+SEARCHES = Window(450, 900)
+"""Requests of recent search for an application (docs.x.com/x-api/fundamentals/rate-limits)."""
 
 _STREAM = "/2/tweets/search/stream"
+_SEARCH = "/2/tweets/search/recent"
 _RULES_A_REQUEST = 100
+_MAX_BYTES = 8_000_000
+"""Of one answer: 1,000 rules are some 1.5 MB, 100 posts with all their expansions some 2 MB."""
 _MAX_WAIT_SECS = 3_600
 """X's windows are 15 minutes: a reset further away is a wrong clock, theirs or ours."""
 
@@ -77,8 +68,8 @@ class SendsThrough:
         return self._send(method, route, params=params, json=json)
 
 
-class _Client(SendsThrough, tweepy.StreamingClient, tweepy.Client):  # type: ignore[misc]  # tweepy ships no types
-    """tweepy's two clients on one session, sending through `send`."""
+class _Client(SendsThrough, tweepy.StreamingClient):  # type: ignore[misc]  # tweepy ships no types
+    """tweepy's client of the stream, sending through `send`."""
 
     def __init__(self, token: str, send: Callable[..., requests.Response]) -> None:
         super().__init__(token, return_type=dict)
@@ -88,7 +79,11 @@ class _Client(SendsThrough, tweepy.StreamingClient, tweepy.Client):  # type: ign
 class Api:
     """The calls we make. Each raises SourceRefused (401, 403; InvalidRequest for 400) or SourceUnavailable."""
 
-    def __init__(self, token: SecretStr, base: str, timeout_secs: float, clock: Clock) -> None:
+    def __init__(
+        self, token: SecretStr, base: str, timeout_secs: float, clock: Clock, searches: Window = SEARCHES
+    ) -> None:
+        self.searches = Pace(clock, searches)
+        self._fields = Fields()
         self._token = token
         self._base = base.rstrip("/")
         self._timeout = timeout_secs
@@ -123,23 +118,55 @@ class Api:
         for at in range(0, len(rules), _RULES_A_REQUEST):
             self._call(self._client.delete_rules, [rule.id for rule in rules[at : at + _RULES_A_REQUEST]])
 
-    def search(self, query: str, start: datetime, end: datetime, token: str | None) -> dict[str, Any]:
-        """One page, 100 posts at most, of recent search: the last 7 days, `end` at least 10 seconds ago."""
-        fields = {name: list(values) for name, values in FIELDS.items()}
-        return self._call(
-            self._client.search_recent_tweets,
-            query,
-            start_time=start,
-            end_time=end,
-            next_token=token,
-            max_results=100,
-            **fields,
+    def search(
+        self,
+        query: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        since_id: str | None = None,
+        token: str | None = None,
+    ) -> dict[str, Any]:
+        """One page, 100 posts at most, of recent search: the last 7 days, `end` at least 10 seconds ago. Counted in
+        `searches`, and not made where they are used up. Raises SourceUnavailable for half an answer, too: what was
+        asked for would be taken for searched."""
+        self.searches.claim("X")
+        asked = {
+            "query": query,
+            "max_results": "100",
+            "start_time": _stamp(start) if start else None,
+            "end_time": _stamp(end) if end else None,
+            "since_id": since_id,
+            "next_token": token,
+        }
+        answer = self._look(_SEARCH, asked)
+        meta, posts = answer.get("meta"), answer.get("data")
+        count = meta.get("result_count") if isinstance(meta, dict) else None
+        if not isinstance(count, int) or count > (len(posts) if isinstance(posts, list) else 0):
+            raise SourceUnavailable("X answered a search with less than it says it found", trouble="http")
+        try:
+            results(answer)
+        except BadItem as error:
+            raise SourceUnavailable(f"X answered a search oddly: {error}", trouble="http") from error
+        return answer
+
+    def posts(self, ids: Sequence[str]) -> dict[str, Any]:
+        """These posts (100 at most) as they are now; `errors` name those that are not to be had."""
+        return self._look("/2/tweets", {"ids": ",".join(ids)})
+
+    def _look(self, route: str, asked: Mapping[str, str | None]) -> dict[str, Any]:
+        given = {name: value for name, value in asked.items() if value is not None}
+        return self._fields.asked(
+            lambda fields: self._call(lambda: self._send("GET", route, params=given | dict(fields)).json())
         )
+
+    def ask(self, method: str, route: str, json: Any = None) -> dict[str, Any]:
+        """A request of our own making."""
+        return self._call(lambda: self._send(method, route, json=json).json())
 
     def stream(self, read_timeout: float) -> requests.Response:
         """Open the filtered stream; the answer's body is read by the caller."""
-        params = {name.replace("_fields", ".fields"): ",".join(values) for name, values in FIELDS.items()}
-        return self._send("GET", _STREAM, params=params, stream=True, read_timeout=read_timeout)
+        return self._send("GET", _STREAM, params=dict(TWEETS), stream=True, read_timeout=read_timeout)
 
     def _call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
@@ -170,16 +197,19 @@ class Api:
                 headers={"Connection": "close"} | ({"Accept-Encoding": "identity"} if stream else {}),
                 auth=self._authorize,  # not a header: requests would put a .netrc entry in its place
                 timeout=(self._timeout, read_timeout or self._timeout),
-                stream=stream,
+                stream=True,
                 allow_redirects=False,
             )
+            if route == _SEARCH:
+                self.searches.heard({name.lower(): value for name, value in response.headers.items()})
+            taken = 200 <= response.status_code < 300
+            if not (stream and taken):
+                read_whole(response, self._timeout)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise SourceUnavailable(f"X cannot be reached ({type(error).__name__})") from error
-        if 200 <= response.status_code < 300:
+        if taken:
             return response
-        fault = self._fault(response)
-        response.close()
-        raise fault
+        raise self._fault(response)
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
@@ -192,14 +222,32 @@ class Api:
         if status == 400:
             return InvalidRequest(f"X refuses the request: {said}")
         if status == 429:
-            reset = response.headers.get("x-rate-limit-reset", "")
-            wait = int(reset) - self._clock.now().timestamp() if reset.isdecimal() else 0.0
+            now, headers = self._clock.now(), response.headers
+            wait = until(headers.get("x-rate-limit-reset", ""), now, inf)
+            wait = wait if wait is not None and wait <= _MAX_WAIT_SECS else None
             return SourceUnavailable(
                 f"X allows no more requests for now: {said}",
                 trouble="rate_limited",
-                retry_after=wait if 0 < wait <= _MAX_WAIT_SECS else None,
+                retry_after=wait if wait is not None else retry_after(headers.get("retry-after", ""), now),
             )
         return SourceUnavailable(f"X answered {status}: {said}", trouble="http")
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_whole(response: requests.Response, timeout_secs: float) -> None:
+    """Read the whole answer, as long as it is not too long in size or time; requests would read any."""
+    until, body = time.monotonic() + timeout_secs, bytearray()
+    with contextlib.closing(response):
+        for chunk in response.raw.stream(65_536, decode_content=True):
+            body += chunk
+            if len(body) > _MAX_BYTES:
+                raise SourceUnavailable(f"X's answer is over {_MAX_BYTES:,} bytes", trouble="http")
+            if time.monotonic() > until:
+                raise SourceUnavailable(f"X did not answer within {timeout_secs:g} seconds")
+    response.raw = io.BytesIO(body)
 
 
 def _said(response: requests.Response) -> str:

@@ -21,6 +21,8 @@ _SNOWFLAKE_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657_000, tzinfo=UTC)
 """Post ids carry milliseconds since then in all but their last 22 bits (docs.x.com/resources/fundamentals/x-ids)."""
 _NO_LANGUAGE = frozenset({"und", "art", "zxx", "qam", "qct", "qht", "qme", "qst"})
 """X's codes for text in no language: only links, hashtags, mentions, media, or too short."""
+_SUMMONS = frozenset({"post.mention.create", "post.reply.create", "post.quote.create"})
+"""Events of the Activity API: somebody wrote to the account of the event's filter."""
 _KINDS = (("retweeted", Kind.REPOST), ("replied_to", Kind.REPLY), ("quoted", Kind.QUOTE))
 _Moment = Annotated[datetime, Meta(tz=True)]
 _Reason = Literal["deleted", "account_gone", "account_hidden", "compliance"]
@@ -34,6 +36,7 @@ class _Ref(Struct):
 class _Url(Struct):
     url: str = ""
     expanded_url: str | None = None
+    media_key: str | None = None
 
 
 class _Tagged(Struct):
@@ -102,7 +105,9 @@ class Post(Struct):
         # X escapes these three and no other; `&copy=1` in a link is not a copyright sign.
         text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
         for link in (entities.urls if entities else None) or ():
-            if link.url and link.expanded_url:
+            if link.url and link.media_key:  # X puts a link to a post's pictures behind its words
+                text = text.replace(link.url, "").rstrip()
+            elif link.url and link.expanded_url:
                 text = text.replace(link.url, link.expanded_url)
         return text.replace("\x00", "")  # PostgreSQL stores no NUL
 
@@ -189,12 +194,35 @@ class Reader:
         """What a message holds: a mention, removals, or nothing known. Raises BadItem."""
         if message.data is None:
             return []
+        if "event_type" in message.data:
+            return self._event(message.data, now)
         if not message.is_post:
             return [*self._removals(message.data, now)]
         try:
             return [self._mention(msgspec.convert(message.data, Post), message.includes, now)]
         except (msgspec.ValidationError, ValueError, OverflowError) as error:
             raise BadItem(f"not a post: {error}") from error
+
+    def _event(self, data: dict[str, Any], now: datetime) -> list[Item]:
+        """An event of the Activity API: a post of or to the account of its filter, a deleted post, or nothing known."""
+        kind, payload, filter = data.get("event_type"), data.get("payload"), data.get("filter")
+        if kind == "post.delete":
+            return [*self._removal("deleted", "mention", payload, now)]
+        if kind != "post.create" and kind not in _SUMMONS:
+            return []
+        try:
+            includes = msgspec.convert(data.get("includes") or {}, _Includes)
+            mention = self._mention(msgspec.convert(payload, Post), includes, now)
+        except (msgspec.ValidationError, ValueError, OverflowError) as error:
+            raise BadItem(f"not a post: {error}") from error
+        account = str(filter.get("user_id") or "") if isinstance(filter, dict) else ""
+        if kind == "post.create" or not account:
+            return [mention]
+        refs = mention.reply_ref
+        named = {"mentions": f"{refs['mentions']} {account}".strip()}
+        quoted = {"quoted": account} if kind == "post.quote.create" else {}
+        brand = mention.brand or self._own.get(account)
+        return [msgspec.structs.replace(mention, brand=brand, reply_ref=refs | named | quoted)]
 
     def _mention(self, post: Post, includes: _Includes, now: datetime) -> Mention:
         users = {user.id: user for user in includes.users}
@@ -207,8 +235,12 @@ class Reader:
         original = others.get(refs.get("retweeted", ""))
         written = snowflake_time(first) if first != post.id else (post.created_at or snowflake_time(post.id))
         tagged = [tag.username for tag in (post.entities and post.entities.mentions) or () if tag.username]
+        refers: dict[str, str] = {}
         if (quoted := others.get(refs.get("quoted", ""))) and quoted.author_id in users:
             tagged.append(users[quoted.author_id].username)
+            refers["quoted"] = quoted.author_id
+        if post.in_reply_to_user_id:
+            refers["to"] = post.in_reply_to_user_id
         handle = author.username if author else ""
         return Mention(
             id=f"x:{first}",
@@ -229,7 +261,8 @@ class Reader:
             brand=self._brand_of(post.in_reply_to_user_id, users),
             own=self._brand_of(post.author_id, users) is not None,
             # A self-serve reply is accepted only where the author mentioned or quoted the replying account.
-            reply_ref={"id": post.id, "conversation": post.conversation_id or first, "mentions": " ".join(tagged)},
+            reply_ref={"id": post.id, "conversation": post.conversation_id or first, "mentions": " ".join(tagged)}
+            | refers,
         )
 
     def _brand_of(self, user_id: str | None, users: Mapping[str, _User]) -> str | None:
@@ -239,9 +272,7 @@ class Reader:
         return self._own.get(user_id) or self._own.get(handle)
 
     def _removals(self, data: dict[str, Any], now: datetime) -> Sequence[Removal]:
-        """Compliance events, as their streams and the Activity API write them."""
-        if data.get("event_type") == "post.delete":
-            return self._removal("deleted", "mention", data.get("payload"), now)
+        """Compliance events, as their streams write them."""
         posts: dict[str, _Reason] = {"delete": "deleted", "drop": "compliance", "withheld": "compliance"}
         for event, reason in posts.items():
             if isinstance(body := data.get(event), dict):
@@ -269,6 +300,11 @@ class Reader:
 def snowflake_time(id: str) -> datetime:
     """When a post with this id was written; raises ValueError or OverflowError for what is no id."""
     return _SNOWFLAKE_EPOCH + timedelta(milliseconds=int(id) >> 22)
+
+
+def snowflake_at(moment: datetime) -> str:
+    """The smallest id of that moment."""
+    return str(max(0, (moment - _SNOWFLAKE_EPOCH) // timedelta(milliseconds=1)) << 22)
 
 
 def _author(id: str, user: _User | None) -> Author:

@@ -21,10 +21,13 @@ NOTE = "filled by recent search, whose matching differs slightly from the stream
 _SPACING_SECS = 2.0
 """450 requests in 15 minutes."""
 _SETTLING = timedelta(seconds=15)
-_REACH = timedelta(days=7) - timedelta(minutes=1)
+_OVERLAP = timedelta(seconds=4)
+"""Searched beyond a hole's end, as far as X allows by then: its clock need not be ours, and the end is left out."""
+REACH = timedelta(days=7) - timedelta(minutes=1)
+"""How far back X can be asked, less what a request takes."""
 _SLACK = timedelta(hours=1)
 """A hole that is too old is cut so much later than need be, for the time its own repair takes."""
-_TOO_OLD = "older than the 7 days that recent search covers"
+TOO_OLD = "older than the 7 days that recent search covers"
 _ATTEMPTS = 5
 _RETRY_SECS = 60.0
 
@@ -43,12 +46,12 @@ class Repair:
     A hole stays in `holes`, and so in the cursor, until it is answered by a Gap; cut short, its search starts again.
     """
 
-    def __init__(self, api: Api, queries: Sequence[str], lookback: timedelta, clock: Clock) -> None:
+    def __init__(self, api: Api, queries: Sequence[str], lookback: timedelta, clock: Clock, holes: list[Hole]) -> None:
         self._api = api
         self._queries = queries
         self._lookback = lookback
         self._clock = clock
-        self.holes: list[Hole] = []
+        self.holes = holes
         self._query = 0
         self._token: str | None = None
         self._failures = 0
@@ -66,17 +69,19 @@ class Repair:
     def step(self) -> tuple[dict[str, Any], list[Gap]]:
         """One request: its answer (empty where it failed for now) and the gaps settled by it."""
         hole = self.holes[0]
-        reach = self._clock.now() - _REACH
+        reach = self._clock.now() - REACH
         if hole.until <= reach + _SLACK:
-            return {}, [self._settle(_TOO_OLD)]
+            return {}, [self._settle(TOO_OLD)]
         if hole.since < reach:
             cut = reach + _SLACK
             self.holes[0] = Hole(cut, hole.until, hole.reason)
-            return {}, [Gap(hole.since, cut, hole.reason, note=_TOO_OLD)]
+            return {}, [Gap(hole.since, cut, hole.reason, note=TOO_OLD)]
         self._not_before = self._clock.monotonic() + _SPACING_SECS
         start = max(hole.since - self._lookback, reach)
         try:
-            answer = self._api.search(self._queries[self._query], start, hole.until, self._token)
+            answer = self._api.search(
+                self._queries[self._query], start=start, end=hole.until + _OVERLAP, token=self._token
+            )
         except SourceUnavailable as error:
             return {}, self._failed(error)
         except (InvalidRequest, SourceRefused) as error:

@@ -30,10 +30,16 @@ class Rule:
 
 
 def rules_for(
-    brands: Sequence[Brand], extra: Sequence[str], *, langs: Sequence[str], reposts: bool, narrow: str
+    brands: Sequence[Brand],
+    extra: Sequence[str],
+    *,
+    langs: Sequence[str],
+    reposts: bool,
+    narrow: str,
+    most: int = MAX_CHARS,
 ) -> list[Rule]:
-    """The rules for these brands, as few as the length allows, and the extra ones as they stand. Raises SourceRefused
-    where a rule cannot be made short enough or there are too many.
+    """The rules for these brands, as few as `most` characters for each allow, and the extra ones as they stand. Raises
+    SourceRefused where a rule cannot be made short enough or there are too many.
 
     A brand's excluded phrases are left to enrichment: `-"apple pie"` would drop a post that names the brand as well.
     Its context words narrow its terms, not its handles; its languages count where `langs` names none, and a post in a
@@ -46,7 +52,7 @@ def rules_for(
         if spoken:
             suffix += " (" + " OR ".join(f"lang:{lang}" for lang in spoken) + ")"
         suffix += f" {narrow}" if narrow else ""
-        values = _values(brand, suffix)
+        values = _values(brand, suffix, most)
         rules += [Rule(value, f"{PREFIX}{brand.name}:{number}") for number, value in enumerate(values, 1)]
     rules += [Rule(value, f"{PREFIX}extra:{number}") for number, value in enumerate(extra, 1)]
     for rule in rules:
@@ -66,7 +72,7 @@ def difference(wanted: Iterable[Rule], present: Sequence[Rule]) -> tuple[list[Ru
     return [rule for rule in wanted if rule.value not in kept], stale
 
 
-def _values(brand: Brand, suffix: str) -> list[str]:
+def _values(brand: Brand, suffix: str, most: int) -> list[str]:
     terms = list(dict.fromkeys(_quoted(term) for term in brand.terms if term.strip()))
     accounts: dict[str, None] = {}
     for name in (*brand.handles, *brand.own_accounts.get("x", ())):
@@ -76,9 +82,9 @@ def _values(brand: Brand, suffix: str) -> list[str]:
         elif _HANDLE.fullmatch(account):
             accounts[f"@{account}"] = None
     if not brand.context:
-        return _joined([*terms, *accounts], suffix)
+        return _joined([*terms, *accounts], suffix, most)
     beside = " (" + " OR ".join(map(_quoted, brand.context)) + ")"
-    return _joined(terms, beside + suffix) + _joined(list(accounts), suffix)
+    return _joined(terms, beside + suffix, most) + _joined(list(accounts), suffix, most)
 
 
 def _quoted(term: str) -> str:
@@ -87,11 +93,11 @@ def _quoted(term: str) -> str:
     return term if _OPERATOR.fullmatch(term) else f'"{term}"'
 
 
-def _joined(clauses: Sequence[str], suffix: str) -> list[str]:
+def _joined(clauses: Sequence[str], suffix: str, most: int) -> list[str]:
     values: list[str] = []
     for clause in clauses:
         longer = f"{values[-1]} OR {clause}" if values else ""
-        if longer and len(f"({longer}){suffix}") <= MAX_CHARS:
+        if longer and len(f"({longer}){suffix}") <= most:
             values[-1] = longer
         else:
             values.append(clause)

@@ -42,7 +42,7 @@ from connectors._bluesky_reply import Answers, Reply
 from connectors._bluesky_watch import Watch
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable, Trouble
 from pipeline.mention import Item
-from pipeline.ports import Backoff, Context, Gap, Page, Rejection, Settings
+from pipeline.ports import Backoff, Brand, Context, Gap, Page, Query, Rejection, Settings
 
 _log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class Config(Settings):
     batch_secs          seconds a page is gathered for, at most
     memory              file that remembers whose posts were passed on, so that after a restart only their deletions
                         are; without it deletions of posts older than the restart are all passed on
-    reply               the account that answers (handle, password, service, timeout_secs); without it nobody does
+    reply               the account that answers (handle, password, service, and more); without it nobody does
     """
 
     hosts: tuple[Host, ...] = Field(
@@ -97,6 +97,14 @@ class Replier(Answers):
         if config.reply is None:
             raise ValueError("a source without `reply` cannot answer")
         super().__init__(config.reply, context)
+
+
+def queries(config: Config, brands: Sequence[Brand]) -> list[Query]:
+    """That every new post is read: Jetstream can be asked for kinds of records and for accounts, not for words."""
+    kinds = f"{POSTS}, {REPOSTS}" if config.reposts else POSTS
+    heard = sum(len({*brand.terms, *brand.handles, *brand.own_accounts.get("bluesky", ())}) for brand in brands)
+    note = f"every new post is read and compared here with {heard + len(config.terms)} terms; the brand stage decides"
+    return [Query(kinds, "", "Jetstream", note)]
 
 
 class _Position(Struct, omit_defaults=True):
@@ -215,7 +223,9 @@ class Connector:
             resume = max(0, last.time_us - int(self._config.rewind_secs * 1_000_000))
         collections = (POSTS, REPOSTS) if self._config.reposts else (POSTS,)
         url = address(plan.host, plan.version, collections, self._config.max_message_bytes, resume)
-        link = subscribe(url, plan.version, self._config.max_message_bytes, self._config.connect_secs)
+        link = subscribe(
+            url, plan.version, self._config.max_message_bytes, self._config.connect_secs, self._clock.now()
+        )
         _log.info("listening to Jetstream", host=plan.host, version=plan.version, resumed=resume is not None)
         return link
 

@@ -16,11 +16,12 @@ from connectors._bluesky_reply import Reply, record_key
 from connectors.bluesky import Config, Replier
 from pipeline.clock import ManualClock
 from pipeline.errors import ReplyRefused
-from pipeline.mention import Author
-from pipeline.ports import Context
+from pipeline.mention import Author, Media
+from pipeline.ports import Action, Context
 from tests.contract.repliers.bluesky import CID, POST, question
 from tests.fixtures.jetstream import tid
 from tests.fixtures.pds import PASSWORD, Pds
+from tests.fixtures.pictures import JPEG, PNG, Gallery
 from tests.fixtures.shapes import mention
 from tests.fixtures.stand_in import told
 
@@ -35,7 +36,7 @@ def pds() -> Iterator[Pds]:
 
 
 def replier(pds: Pds, password: str = PASSWORD) -> Replier:
-    reply = Reply(handle=pds.handle_of_account, password=SecretStr(password), service=pds.url)
+    reply = Reply(handle=pds.handle_of_account, password=SecretStr(password), service=pds.url, private_pictures=True)
     return Replier(Config(reply=reply), Context("bluesky", (), ManualClock()))
 
 
@@ -156,6 +157,53 @@ def test_the_reply_names_parent_and_root(pds: Pds) -> None:
     replier(pds).reply(mention(f"bluesky:{POST}", reply_ref=refs), "Hello", "key-1")
     (record,) = pds.records.values()
     assert record["reply"] == {"root": {"uri": f"{POST}r", "cid": f"{CID}r"}, "parent": {"uri": POST, "cid": CID}}
+
+
+# ------------------------------------------------------------------ pictures and likes
+
+
+def test_pictures_are_the_posts_embed_and_may_be_gone_when_it_is_asked_for_again(pds: Pds) -> None:
+    with Gallery().running() as gallery:
+        media = [Media(url=gallery.hang_up("/1", PNG), alt="One"), Media(url=gallery.hang_up("/2", JPEG))]
+        id = replier(pds).reply(question(), "Look", "key-1", media)
+    (record,) = pds.records.values()
+    images = record["embed"]["images"]
+    assert record["embed"]["$type"] == "app.bsky.embed.images"
+    assert [(one["alt"], one["image"]["mimeType"]) for one in images] == [("One", "image/png"), ("", "image/jpeg")]
+    assert [pds.blobs[one["image"]["ref"]["$link"]] for one in images] == [PNG, JPEG]
+    assert replier(pds).reply(question(), "Look", "key-1", media) == id, "the gallery has closed"
+
+
+def test_a_picture_too_large_for_bluesky_is_refused_before_it_is_sent(pds: Pds) -> None:
+    with Gallery().running() as gallery, pytest.raises(ReplyRefused, match="1,000,000"):
+        replier(pds).reply(question(), "Look", "key-1", [Media(url=gallery.hang_up("/1", PNG + b"\0" * 1_000_000))])
+    assert (pds.records, pds.blobs) == ({}, {})
+
+
+def test_a_session_that_ran_out_is_renewed_for_a_picture_too(pds: Pds) -> None:
+    ours = replier(pds)
+    ours.reply(question(), "First", "key-1")
+    pds.expire()
+    with Gallery().running() as gallery:
+        ours.reply(question(), "Look", "key-2", [Media(url=gallery.hang_up("/1", PNG))])
+    assert list(pds.blobs.values()) == [PNG]
+
+
+def test_a_like_is_one_however_often_and_under_whatever_key(pds: Pds) -> None:
+    id = replier(pds).act("like", question(), "", "key-1")
+    assert replier(pds).act("like", question(), "", "key-2") == id
+    assert [one["subject"] for one in pds.likes.values()] == [{"uri": POST, "cid": CID}]
+    assert id == f"at://{pds.did}/app.bsky.feed.like/{next(iter(pds.likes))}"
+
+
+@pytest.mark.parametrize("action", ["message", "hide"])
+def test_what_is_not_offered_says_so(pds: Pds, action: Action) -> None:
+    ours = replier(pds)
+    reason = ours.may(action, question())
+    assert reason is not None
+    with pytest.raises(ReplyRefused) as refusal:
+        ours.act(action, question(), "Hello", "key-1")
+    assert refusal.value.reason == reason
 
 
 # --------------------------------------------------------------------------- settings

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from connectors._x_reply import Reply
+from connectors._x_account import Reply
 from connectors.x import Config, Replier
 from pipeline.clock import ManualClock
 from pipeline.errors import ReplyRefused, SourceUnavailable
-from pipeline.mention import Mention
+from pipeline.mention import Author, Kind, Media, Mention
 from pipeline.ports import Context
 from tests.contract.repliers.x import account
+from tests.fixtures.pictures import GIF, PNG, Gallery
 from tests.fixtures.shapes import mention
 from tests.fixtures.x_server import START, TOKEN, XServer, snowflake
 
@@ -83,8 +85,13 @@ def test_what_x_calls_a_duplicate_and_nobody_finds_is_refused_in_its_words(x_ser
         replier.reply(question(), "Sorry!", "key-2")
 
 
-def test_it_is_not_posted_when_nobody_can_say_whether_it_was(x_server: XServer, replier: Replier) -> None:
-    x_server.refuse("own", 503)
+@pytest.mark.parametrize(
+    ("status", "body"), [(503, b"{}"), (200, b"{}"), (200, b'{"meta":{"result_count":1},"data":7}')]
+)
+def test_it_is_not_posted_when_nobody_can_say_whether_it_was(
+    x_server: XServer, replier: Replier, status: int, body: bytes
+) -> None:
+    x_server.refuse("own", status, body)
     with pytest.raises(SourceUnavailable):
         replier.reply(question(), "Sorry!", "key-1")
     assert x_server.paths("POST") == []
@@ -136,6 +143,85 @@ def test_an_answer_that_is_no_json_is_for_later(x_server: XServer, replier: Repl
     x_server.refuse("post", 200, b"<html>")
     with pytest.raises(SourceUnavailable, match="JSON"):
         replier.reply(question(), "Hello", "key-1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "may"),
+    [
+        ({"reply_ref": {"id": ASKED, "mentions": "ben acmecare"}}, True),
+        ({"reply_ref": {"id": ASKED, "mentions": "22"}}, True),
+        ({"reply_ref": {"id": ASKED, "mentions": "ben"}}, False),
+        ({"reply_ref": {"id": ASKED, "mentions": ""}}, False),
+        ({"reply_ref": {"id": ASKED}}, True),
+        ({"reply_ref": {"id": ASKED, "mentions": ""}, "kind": Kind.QUOTE}, True),
+        ({"reply_ref": {"id": ASKED, "mentions": "ben", "quoted": "11"}, "kind": Kind.QUOTE}, False),
+    ],
+)
+def test_only_who_summoned_the_account_is_answered_unless_the_contract_says_so(
+    x_server: XServer, replier: Replier, clock: ManualClock, changes: dict[str, Any], may: bool
+) -> None:
+    asked = mention(f"x:{ASKED}", **changes)
+    assert (replier.eligible(asked) is None) is may
+    if not may:
+        assert "mention or quote" in str(replier.eligible(asked))
+    enterprise = account().model_copy(update={"tier": "enterprise"})
+    config = Config(bearer_token=SecretStr(TOKEN), api_base=x_server.url, reply=enterprise)
+    assert Replier(config, Context("x", (), clock)).eligible(asked) is None
+
+
+def test_pictures_go_up_before_the_answer_and_not_again_when_it_is_there(x_server: XServer, replier: Replier) -> None:
+    with Gallery().running() as gallery:
+        media = [Media(url=gallery.hang_up("/1", PNG), alt="One"), Media(url=gallery.hang_up("/2", GIF))]
+        id = replier.reply(question(), "Look", "key-1", media)
+        assert x_server.shown == {id: ("One", "")}
+        x_server.requests.clear()
+        assert replier.reply(question(), "Look", "key-1", media) == id
+    assert x_server.paths("POST") == []
+
+
+def test_a_picture_that_x_refuses_is_told_in_its_words(x_server: XServer, replier: Replier) -> None:
+    x_server.refuse("/2/media/upload", 400, b'{"title":"Invalid Request","detail":"media type unrecognized."}')
+    with Gallery().running() as gallery, pytest.raises(ReplyRefused, match="media type unrecognized"):
+        replier.reply(question(), "Look", "key-1", [Media(url=gallery.hang_up("/1", PNG))])
+    assert x_server.told == {}
+
+
+def test_a_like_and_a_hidden_reply_are_what_they_are_however_often(x_server: XServer, replier: Replier) -> None:
+    reply = mention(f"x:{ASKED}", kind=Kind.REPLY, reply_ref={"id": ASKED, "to": "22"})
+    for _ in range(2):
+        assert replier.act("like", reply, "", "key-1") == ASKED
+        assert replier.act("hide", reply, "", "key-2") == ASKED
+    assert (set(x_server.liked), set(x_server.hidden)) == ({ASKED}, {ASKED})
+    assert x_server.told == {}
+
+
+def test_only_replies_in_our_own_threads_can_be_hidden(replier: Replier) -> None:
+    root: dict[str, Any] = {"parent": "x:7", "conversation": "x:7", "kind": Kind.REPLY}
+    assert "began" in str(replier.may("hide", question()))
+    assert "began" in str(replier.may("hide", mention(f"x:{ASKED}", **root, reply_ref={"id": ASKED, "to": "11"})))
+    assert replier.may("hide", mention(f"x:{ASKED}", **root, reply_ref={"id": ASKED, "to": "22"})) is None
+    with pytest.raises(ReplyRefused, match="began"):
+        replier.act("hide", question(), "", "key-1")
+
+
+def test_a_message_reaches_the_author_once(x_server: XServer, replier: Replier) -> None:
+    asked = mention(f"x:{ASKED}", author=Author(id="11"), reply_ref={"id": ASKED})
+    id = replier.act("message", asked, "Your order number, please?", "key-1")
+    assert replier.act("message", asked, "Your order number, please?", "key-1") == id
+    assert replier.act("message", asked, "Thank you!", "key-2") != id
+    assert [(one["to"], one["text"]) for one in x_server.messages] == [
+        ("11", "Your order number, please?"),
+        ("11", "Thank you!"),
+    ]
+    assert replier.may("message", question()) == "The id of the author is not known."
+
+
+def test_who_takes_no_messages_is_left_alone_in_x_s_words(x_server: XServer, replier: Replier) -> None:
+    words = b'{"title":"Forbidden","detail":"You cannot send messages to this user."}'
+    x_server.refuse("/2/dm_conversations/with/11/messages", 403, words)
+    asked = mention(f"x:{ASKED}", author=Author(id="11"), reply_ref={"id": ASKED})
+    with pytest.raises(ReplyRefused, match="cannot send messages to this user"):
+        replier.act("message", asked, "Hello", "key-1")
 
 
 @pytest.mark.parametrize(

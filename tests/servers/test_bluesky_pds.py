@@ -15,8 +15,9 @@ from deploy.bluesky import pds as deploy
 from pipeline.clock import ManualClock
 from pipeline.errors import ReplyRefused
 from pipeline.mention import Mention
+from pipeline.ports import Actor
 from tests.contract.repliers import Given
-from tests.contract.repliers.bluesky import over, question
+from tests.contract.repliers.bluesky import alts, over, question
 from tests.contract.test_replier import *  # noqa: F403  # every test of the suite, with the fixture below
 from tests.contract.test_replier import Suite
 from tests.fixtures.stand_in import Asked, StandIn, Told, told
@@ -108,7 +109,8 @@ def suite_of_the_server(ana: Account, brand: Account, relay: Relay) -> Suite:
 
     def replies() -> list[Given]:
         keys, posts = relay.keys(), brand.posts()
-        return [Given(uri, posts[uri]["text"]) for uri in sorted(posts, key=lambda uri: keys.index(uri[-13:]))]
+        ours = sorted(posts, key=lambda uri: keys.index(uri[-13:]))
+        return [Given(uri, posts[uri]["text"], alts(posts[uri])) for uri in ours]
 
     clock = ManualClock()
     return Suite("bluesky", over(relay, brand.handle, brand.app_password(), asked, replies, clock), clock)
@@ -135,6 +137,17 @@ def test_a_text_over_the_limit_is_refused_in_the_servers_words(suite: Suite) -> 
     with pytest.raises(ReplyRefused, match="300"):
         suite.reply("a" * 301)
     assert suite.stand.replies() == []
+
+
+def test_a_like_is_one_however_often(suite: Suite, brand: Account) -> None:
+    replier = cast(Actor, suite.replier)
+    id = replier.act("like", suite.stand.mention, "", "key-1")
+    assert cast(Actor, suite.build()).act("like", suite.stand.mention, "", "key-2") == id
+    query = {"repo": brand.did, "collection": "app.bsky.feed.like"}
+    records = httpx2.get(f"{brand.server}/xrpc/com.atproto.repo.listRecords", params=query, timeout=10).json()[
+        "records"
+    ]
+    assert [(one["uri"], one["value"]["subject"]["uri"]) for one in records] == [(id, suite.stand.mention.native_id)]
 
 
 def test_a_session_that_ran_out_is_renewed(suite: Suite, relay: Relay) -> None:

@@ -26,7 +26,7 @@ def question() -> Mention:
     return mention("email:1@mail.example", reply_ref=refs)
 
 
-def config(imap: int, smtp: int, patience: float = PATIENCE) -> Config:
+def config(imap: int, smtp: int, patience: float = PATIENCE, *, user: str = USER, password: str = PASSWORD) -> Config:
     """The account on these ports."""
     reply = Reply(
         host="127.0.0.1",
@@ -44,10 +44,28 @@ def config(imap: int, smtp: int, patience: float = PATIENCE) -> Config:
         host="127.0.0.1",
         port=imap,
         security="none",
-        username=USER,
-        password=SecretStr(PASSWORD),
+        username=user,
+        password=SecretStr(password),
         timeout_secs=patience,
         reply=reply,
+    )
+
+
+def over(imap: int, smtp: Submission, *, user: str = USER, password: str = PASSWORD) -> Stand:
+    """This account on these servers."""
+    return Stand(
+        config=config(imap, smtp.port, user=user, password=password),
+        impatient=config(imap, smtp.port, IMPATIENCE, user=user, password=password),
+        unreachable=config(_NOBODY, _NOBODY, user=user, password=password),
+        mention=question(),
+        cannot=mention("email:2@mail.example"),
+        secrets=(password, SMTP_PASSWORD),
+        replies=smtp.given,
+        refuse=lambda words: smtp.answer(f"550 5.7.1 {words}"),
+        lose=smtp.lose,
+        hang=smtp.hang,
+        fail=lambda: smtp.answer("451 4.3.0 try later"),
+        limit=lambda seconds: smtp.answer(f"450 4.7.1 Rate limit exceeded, try again in {seconds} seconds"),
     )
 
 
@@ -55,20 +73,7 @@ class EmailHarness:
     @contextmanager
     def stand(self, clock: Clock) -> Iterator[Stand]:
         with Imap().running() as imap, Submission(USER, SMTP_PASSWORD).running() as smtp:
-            yield Stand(
-                config=config(imap.port, smtp.port),
-                impatient=config(imap.port, smtp.port, IMPATIENCE),
-                unreachable=config(_NOBODY, _NOBODY),
-                mention=question(),
-                cannot=mention("email:2@mail.example"),
-                secrets=(PASSWORD, SMTP_PASSWORD),
-                replies=smtp.given,
-                refuse=lambda words: smtp.answer(f"550 5.7.1 {words}"),
-                lose=smtp.lose,
-                hang=smtp.hang,
-                fail=lambda: smtp.answer("451 4.3.0 try later"),
-                limit=lambda seconds: smtp.answer(f"450 4.7.1 Rate limit exceeded, try again in {seconds} seconds"),
-            )
+            yield over(imap.port, smtp)
 
 
 harness = EmailHarness()

@@ -1,0 +1,54 @@
+"""What is asked for of a post, under the names that X gives its fields: two sets, for X is renaming them.
+
+The OpenAPI document of 2026 (api.x.com/2/openapi.json, 2.167) calls them `post.fields`, `note_post` and
+`referenced_posts` where posts are looked up, and `tweet.fields`, `note_tweet` and `referenced_tweets` on streams; the
+pages of docs.x.com have the older names everywhere. An X that does not know the newer ones says so (400): then it is
+asked by the older. Answers are read under either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from pipeline.errors import ReplyRefused, SourceRefused
+
+_Answer = TypeVar("_Answer")
+
+_PEOPLE = "created_at,name,public_metrics,username,verified"
+_MEDIA = "alt_text,media_key,preview_image_url,type,url"
+
+TWEETS: Mapping[str, str] = {
+    "tweet.fields": "author_id,conversation_id,created_at,edit_history_tweet_ids,entities,in_reply_to_user_id,lang,"
+    "note_tweet,public_metrics,referenced_tweets",
+    "user.fields": _PEOPLE,
+    "media.fields": _MEDIA,
+    "expansions": "author_id,attachments.media_keys,in_reply_to_user_id,referenced_tweets.id,"
+    "referenced_tweets.id.author_id",
+}
+"""By the older names, and on the stream."""
+
+POSTS: Mapping[str, str] = {
+    "post.fields": "conversation_id,created_at,entities,lang,note_post,public_metrics",
+    "user.fields": _PEOPLE,
+    "media.fields": _MEDIA,
+    "expansions": "author_id,attachments.media_keys,edit_history_post_ids,in_reply_to_user_id,referenced_posts",
+}
+"""By the newer ones: what refers to others is asked for by expanding it."""
+
+
+class Fields:
+    """The names that this X knows, as far as it has told."""
+
+    def __init__(self) -> None:
+        self._names = POSTS
+
+    def asked(self, ask: Callable[[Mapping[str, str]], _Answer]) -> _Answer:
+        """The answer to a request with these names, or with the older ones where X does not know them."""
+        try:
+            return ask(self._names)
+        except (SourceRefused, ReplyRefused) as error:
+            if self._names is TWEETS or "post.fields" not in str(error):
+                raise
+        self._names = TWEETS
+        return ask(self._names)
