@@ -7,6 +7,7 @@ entries are passed on. A feed forgets old entries: where it may have forgotten s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, NamedTuple
@@ -29,6 +30,7 @@ _IDLE_SECONDS = 0.25
 _REMEMBERED = 100
 _TELLING = 5
 """A feed that shows so many entries, none of them seen before, has probably dropped others in between."""
+_END = re.compile(rb"</(\w+:)?(rss|rdf|feed)\s*>", re.IGNORECASE)
 
 
 def _fetchable(url: str) -> str:
@@ -78,16 +80,19 @@ class _Feed(msgspec.Struct, omit_defaults=True):
 
 
 class _Answer(NamedTuple):
-    """What a feed answered, and its entries (None: it is no feed)."""
+    """What a feed answered, its entries (None: it is no feed), and whether it came to its end."""
 
     fetched: Fetched
     entries: list[Entry] | None
+    whole: bool = True
 
 
 def _answer(key: str, fetched: Fetched) -> _Answer:
     if fetched.status != 200:
         return _Answer(fetched, [])
-    return _Answer(fetched, read_feed(key, fetched.url, fetched.headers.get("content-type", ""), fetched.body))
+    body = fetched.body
+    whole = _END.search(body.replace(b"\0", b"")) is not None  # two bytes a letter, in UTF-16
+    return _Answer(fetched, read_feed(key, fetched.url, fetched.headers.get("content-type", ""), body), whole)
 
 
 class Connector:
@@ -161,7 +166,7 @@ class Connector:
         """What an answer brings; `feed` is brought up to date."""
         if isinstance(found, SourceUnavailable):
             return self._failed(key, feed, found.trouble, str(found))
-        answer, entries = found
+        answer, entries, whole = found
         if answer.status == 410:
             feed.gone = True
             log.warning("the feed has ended (410): remove it from the configuration", **self._named(key))
@@ -178,8 +183,9 @@ class Connector:
         gaps = self._gaps(key, feed, entries)
         items = self._items(feed, entries)
         if answer.status == 200:
-            feed.etag = answer.headers.get("etag", "")[:1000]
-            feed.modified = answer.headers.get("last-modified", "")[:100]
+            # One that breaks off is read, but asked for again, or what it lacks would be "not modified" from now on.
+            feed.etag = answer.headers.get("etag", "")[:1000] if whole else ""
+            feed.modified = answer.headers.get("last-modified", "")[:100] if whole else ""
         now = self._clock.now().timestamp()
         feed.failures, feed.heard, feed.due = 0, now, now + self._config.interval_seconds
         return Page(items, gaps=gaps)

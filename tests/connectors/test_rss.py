@@ -426,3 +426,23 @@ def test_a_time_written_in_any_known_format_is_read_back(
 def test_what_is_no_time_for_sure_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="a time"):
         parse_time(value)
+
+
+def test_a_feed_that_breaks_off_is_asked_for_again_and_not_taken_for_unchanged(host: FeedHost) -> None:
+    whole = rss(item("g1", "One"), item("g2", "Two"))
+    host.answers["/f"] = Answer(whole[: whole.index(b"<item>", 200)], headers={"ETag": '"1"'}, tagged=False)
+    reader = Reader(host.url("/f"))
+    assert texts(reader.mentions()) == ["One"]
+    host.answers["/f"] = Answer(whole, headers={"ETag": '"1"'}, tagged=False)
+    assert texts(reader.later().mentions()) == ["Two"]
+    assert "if-none-match" not in host.asked("/f")[-1]
+    reader.later().round()
+    assert host.asked("/f")[-1]["if-none-match"] == '"1"'
+
+
+def test_a_packed_answer_that_breaks_off_is_a_failure_and_not_a_short_feed(host: FeedHost) -> None:
+    packed = gzip.compress(rss(item("g1", "One")))
+    host.answers["/f"] = Answer(packed[:-12], headers={"Content-Encoding": "gzip"})
+    assert Reader(host.url("/f")).mentions() == []
+    host.answers["/f"] = Answer(packed, headers={"Content-Encoding": "gzip"})
+    assert texts(Reader(host.url("/f")).mentions()) == ["One"]

@@ -4,6 +4,7 @@ the page's own harness stands up."""
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 import threading
@@ -22,10 +23,18 @@ from pipeline.clock import ManualClock, SystemClock
 from pipeline.errors import SourceRefused, SourceUnavailable
 from pipeline.mention import Mention
 from pipeline.ports import Context, Page, Rejection
+from tests.contract import test_connector, test_hostile
 
 PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 BLOCK = re.compile(r'^```python title="([\w/]+\.py)"\n(.*?)^```$', re.M | re.S)
 CONNECTOR, HARNESS = "connectors.jsonfeed", "tests.contract.connectors.jsonfeed"
+
+
+PROMISES = [
+    function
+    for name, function in vars(test_connector).items()
+    if name.startswith("test_") and list(inspect.signature(function).parameters) == ["suite"]
+]
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +78,33 @@ def pages_until_idle(connector: Any, cursor: str | None) -> list[Page]:
         return list(takewhile(lambda page: page.heard, answered))
 
 
-def test_both_files_are_on_the_page_and_the_connector_is_short(blocks: dict[str, str]) -> None:
+def test_the_walk_through_is_under_100_lines_with_both_files_in_it(blocks: dict[str, str]) -> None:
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    first = lines.index("## Add a connector in one file and one test")
+    length = next(number for number, line in enumerate(lines[first + 1 :], 1) if line.startswith("## "))
+    assert length < 100
     assert set(blocks) == {"connectors/jsonfeed.py", "tests/contract/connectors/jsonfeed.py"}
-    assert sum(bool(line.strip()) for line in blocks["connectors/jsonfeed.py"].splitlines()) < 100
+    assert sum(code.count("\n") for code in blocks.values()) < length
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+def test_it_keeps_every_promise_of_the_contract_suite(harness: Any, tmp_path: Path, promise: Any) -> None:
+    with harness.ready(tmp_path) as ready:
+        promise(test_connector.Suite("jsonfeed", harness, ready))
+
+
+@pytest.mark.parametrize("fault", ["reset", "half", "429 with a delay", "huge", "gzip cut off", "unknown"])
+def test_it_recovers_behind_the_hostile_server(
+    harness: Any,
+    tmp_path: Path,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setitem(test_connector.ADAPTERS, "jsonfeed", lambda: harness)
+    with test_hostile.listening("jsonfeed", tmp_path) as behind:
+        test_hostile.test_under_a_fault_it_holds_its_promises_and_then_recovers(behind, fault, capfd, caplog)
 
 
 def test_it_yields_what_its_harness_promises(harness: Any, tmp_path: Path, clock: ManualClock) -> None:
@@ -84,7 +117,7 @@ def test_it_yields_what_its_harness_promises(harness: Any, tmp_path: Path, clock
         assert all(mention.source == ready.source for mention in mentions)
         assert all(mention.created_at.utcoffset() is not None for mention in mentions)
         assert len(rejections) == ready.bad
-        assert [rejection.place for rejection in rejections] == ["item 4", "item 5"]
+        assert [rejection.place for rejection in rejections] == ["item 3", "item 4"]
 
 
 def test_it_goes_on_from_its_cursor(harness: Any, tmp_path: Path, clock: ManualClock) -> None:

@@ -6,20 +6,18 @@ import hashlib
 import hmac
 import json
 import socket
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-import httpx2
 from pydantic import SecretStr
 
 from connectors.webhook import Config
 from connectors.webhook import Connector as Webhook
-from pipeline.ports import Connector
-from tests.contract.connectors import Ready
+from tests.contract.connectors import Front, Ready, direct
+from tests.fixtures.senders import Senders
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - guards nothing but this test
 
@@ -39,46 +37,27 @@ class WebhookHarness:
     finite = False
 
     @contextmanager
-    def ready(self, folder: Path) -> Iterator[Ready]:
-        senders: list[threading.Thread] = []
-        ended = threading.Event()
+    def ready(self, folder: Path, front: Front = direct) -> Iterator[Ready]:
         bodies = [json.dumps([_good(2 * n), _good(2 * n + 1)]).encode() for n in range(4)]
         bodies.append(json.dumps([_good(8), {"id": "9", "text": " "}, 7]).encode())
 
-        def send(port: int) -> None:
-            with httpx2.Client(trust_env=False) as client:
-                for body in bodies:
-                    try:
-                        client.post(f"http://127.0.0.1:{port}/mentions", content=body, headers=signed(body), timeout=5)
-                    except httpx2.HTTPError:
-                        return  # the run has ended
-                    if ended.is_set():
-                        return
+        def sent(body: bytes) -> Callable[[str], dict[str, Any]]:
+            return lambda base: {"url": f"{base}/mentions", "content": body, "headers": signed(body)}
 
-        def push(connector: Connector) -> None:
-            port = cast(Webhook, connector).port
-            assert port is not None
-            senders.append(threading.Thread(target=send, args=(port,)))
-            senders[-1].start()
-
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            secret = SecretStr(SECRET)
-            try:
-                yield Ready(
-                    config=Config(port=0, secret=secret, brand="Acme", source="push", durable_timeout_seconds=5),
-                    source="push",
-                    expected=frozenset(f"push:{number}" for number in range(9)),
-                    bad=2,
-                    brand="Acme",
-                    secrets=(SECRET,),
-                    repeats=11,
-                    push=push,
-                    failing=Config(port=taken.getsockname()[1], secret=secret),
-                )
-            finally:
-                ended.set()
-                for sender in senders:
-                    sender.join()
+        senders = Senders([sent(body) for body in bodies], lambda connector: cast(Webhook, connector).port, front)
+        secret = SecretStr(SECRET)
+        with socket.create_server(("127.0.0.1", 0)) as taken, senders.working():
+            yield Ready(
+                config=Config(port=0, secret=secret, brand="Acme", source="push", durable_timeout_seconds=5),
+                source="push",
+                expected=frozenset(f"push:{number}" for number in range(9)),
+                bad=2,
+                brand="Acme",
+                secrets=(SECRET,),
+                repeats=11,
+                push=senders.push,
+                failing=Config(port=taken.getsockname()[1], secret=secret),
+            )
 
 
 harness = WebhookHarness()
