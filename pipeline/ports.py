@@ -333,9 +333,10 @@ class Stage(Protocol):
     """One step of enrichment. Its module holds `Config` and `Stage(config, context)`; loading happens once, there.
 
     `needs` and `provides` are names of Draft's fields; the pipeline refuses an order in which a need is not yet
-    provided. A stage that needs what it provides does it again, better. `annotate` works on a whole batch, fills exactly what it provides, and depends on nothing but the batch
-    (and memory it declares in its docstring). One mention it cannot read is `rejected`; an exception means the stage
-    is broken. `version` changes whenever its results could.
+    provided. A stage that needs what it provides does it again, better. `annotate` works on a whole batch, fills
+    exactly what it provides, and depends on nothing but the batch (and memory it declares in its docstring). One
+    mention it cannot read is `rejected`; an exception means the stage is broken. `version` changes whenever its
+    results could.
     """
 
     needs: ClassVar[frozenset[str]]
