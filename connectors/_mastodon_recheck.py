@@ -40,8 +40,9 @@ class Rechecks:
         """Removals and new wordings. One server in trouble leaves its mentions out; where all are, it raises."""
         by_server: dict[str, list[Mention]] = {}
         for mention in mentions:
-            if mention.reply_ref.get("server") in self._tokens and mention.reply_ref.get("id"):
-                by_server.setdefault(mention.reply_ref["server"], []).append(mention)
+            server = mention.reply_ref.get("server", "")
+            if mention.source == self.source and server in self._tokens and mention.reply_ref.get("id"):
+                by_server.setdefault(server, []).append(mention)
         return asyncio.run(self._recheck(by_server))
 
     async def _recheck(self, by_server: Mapping[str, Sequence[Mention]]) -> Sequence[Item]:
@@ -83,11 +84,14 @@ class Rechecks:
     async def _one(self, api: Api, id: str) -> Any:
         """The status; None where the server no longer shows it."""
         try:
-            return await api.get(f"/api/v1/statuses/{quote(id, safe='')}")
+            status = await api.get(f"/api/v1/statuses/{quote(id, safe='')}")
         except Refused as error:
             if error.status in (404, 410):
                 return None
             raise
+        if status is None:  # `null`, which is no word about the post
+            raise SourceUnavailable(f"{api.host} answered with something other than a post", trouble="http")
+        return status
 
     def _gone(self, mention: Mention) -> Removal:
         return Removal(

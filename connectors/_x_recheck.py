@@ -47,7 +47,8 @@ class Rechecks:
 
     def recheck(self, mentions: Sequence[Mention]) -> Sequence[Item]:
         """A removal for each post that is gone or hidden, the new wording of each that was edited."""
-        asked = {mention.reply_ref.get("id") or mention.native_id: mention for mention in mentions}
+        ours = [mention for mention in mentions if mention.source == self.source]
+        asked = {mention.reply_ref.get("id") or mention.native_id: mention for mention in ours}
         asked = {id: mention for id, mention in asked.items() if id.isascii() and id.isdecimal() and len(id) < 20}
         if not asked:
             return []

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from connectors._youtube_api import Api, Declined
 from connectors._youtube_items import COMMENT, VIDEO, Reader, resources
-from pipeline.errors import BadItem, SourceRefused
+from pipeline.errors import BadItem, SourceRefused, SourceUnavailable
 from pipeline.mention import Item, Mention, Removal
 from pipeline.ports import Clock
 
@@ -31,8 +31,9 @@ class Rechecks:
     def recheck(self, mentions: Sequence[Mention]) -> Sequence[Item]:
         """Removals and rewordings. What YouTube leaves out is asked for once more, and gone if left out again."""
         items: list[Item] = []
-        videos = {one.native_id: one for one in mentions if VIDEO.fullmatch(one.native_id)}
-        comments = {one.native_id: one for one in mentions if COMMENT.fullmatch(one.native_id)}
+        ours = [one for one in mentions if one.source == self.source]
+        videos = {one.native_id: one for one in ours if VIDEO.fullmatch(one.native_id)}
+        comments = {one.native_id: one for one in ours if COMMENT.fullmatch(one.native_id)}
         for resource, asked in (("comments", comments), ("videos", videos)):
             found = self._found(resource, list(asked))
             found |= self._found(resource, [id for id in asked if id not in found])
@@ -62,5 +63,7 @@ class Rechecks:
                 answer = self._api.call(resource, "list", **params)
             except Declined as refusal:
                 raise SourceRefused(f"YouTube does not say what became of things: {refusal.words}") from None
+            if not isinstance(answer.get("items"), list):  # or all of them would be taken for gone
+                raise SourceUnavailable("YouTube does not say what became of things: no list", trouble="http")
             found |= {one["id"]: one for one in resources(answer) if isinstance(one, dict) and one.get("id")}
         return found

@@ -283,7 +283,8 @@ class Rechecker:
 
     def recheck(self, mentions: Sequence[Mention]) -> Sequence[Item]:
         """Removals and rewordings. What Reddit leaves out is asked for once more, and gone if it is left out again."""
-        asked = {one.native_id: one for one in mentions if FULLNAME.fullmatch(one.native_id)}
+        ours = [one for one in mentions if one.source == self.source]
+        asked = {one.native_id: one for one in ours if FULLNAME.fullmatch(one.native_id)}
         found = self._info(list(asked))
         if missing := [name for name in asked if name not in found]:
             found |= self._info(missing)

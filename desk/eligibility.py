@@ -178,6 +178,8 @@ through a webhook is of a network of its own name, and is answered where an acco
 
 _NAMES = {
     "x": "X",
+    "appstore": "the App Store",
+    "googleplay": "Google Play",
     "bluesky": "Bluesky",
     "mastodon": "Mastodon",
     "reddit": "Reddit",

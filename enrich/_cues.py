@@ -8,12 +8,15 @@ number stands for any number. A phrase with `n't` also stands for its spellings 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, field_validator
 from spacy.matcher import PhraseMatcher
+
+from enrich import _nlp
 
 _FOLDER = Path(__file__).parent / "vocabulary"
 Only = Literal["", "negative", "linked"]
@@ -127,6 +130,31 @@ class Cues:
             if (cue := cues.get(key)) is not None
             and not any(cue is other and start < until and since < end for other, since, until in quiet)
         ]
+
+
+TOGETHER = ("complaint", "praise", "lead", "question", "sarcasm", "spam", "urgency")
+"""The vocabularies whose phrases are looked for in one pass, whoever asks first."""
+
+_KEY = "cues"
+
+
+def found(doc: Any, *names: str) -> Sequence[Found]:
+    """Every phrase of these vocabularies (of TOGETHER) in the doc, as `Cues.find` has it. A doc is looked through once,
+    for all of them; the next stage's are there already."""
+    kept: Mapping[str, Sequence[Found]] | None = doc.user_data.get(_KEY)
+    if kept is None:
+        every: dict[str, list[Found]] = {}
+        for hit in _together().find(doc):
+            every.setdefault(hit.cue.vocabulary, []).append(hit)
+        kept = doc.user_data[_KEY] = every
+    if len(names) == 1 or not kept:
+        return kept.get(names[0], ())
+    return [hit for name in names if name in kept for hit in kept[name]]
+
+
+@cache
+def _together() -> Cues:
+    return Cues(_nlp.build(), {name: load(name) for name in TOGETHER})
 
 
 def quoted(doc: Any, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
 import spacy
 from spacy.attrs import LOWER, NORM
@@ -144,17 +144,20 @@ def _vocabulary() -> Vocab:
 
 def words(doc: Any) -> Sequence[str]:
     """The tokens as written."""
-    return cast(Sequence[str], doc.user_data["words"])
+    found: Sequence[str] = doc.user_data["words"]
+    return found
 
 
 def text(doc: Any) -> str:
     """What was read of the text: its first CHARS characters."""
-    return cast(str, doc.user_data["text"])
+    found: str = doc.user_data["text"]
+    return found
 
 
 def plain(doc: Any) -> str:
     """The text without links, e-mail addresses and handles: what its author said."""
-    return cast(str, doc.user_data["plain"])
+    found: str = doc.user_data["plain"]
+    return found
 
 
 def _is_address(word: str) -> bool:

@@ -11,13 +11,23 @@ from __future__ import annotations
 import string
 from collections.abc import Sequence
 
-from vaderSentiment.vaderSentiment import BOOSTER_DICT, NEGATE, SPECIAL_CASES, SentimentIntensityAnalyzer, normalize
+from vaderSentiment.vaderSentiment import (
+    BOOSTER_DICT,
+    C_INCR,
+    NEGATE,
+    SPECIAL_CASES,
+    SentimentIntensityAnalyzer,
+    normalize,
+)
 
 Words = tuple[tuple[str, float], ...]
 
 _NEGATE = frozenset(NEGATE)
 _TWISTS = ("so", "this")  # after `never` they strengthen: the rule looks for them beside negations
 _IDIOMS = frozenset(max(key.split(), key=len) for key in (*SPECIAL_CASES, *BOOSTER_DICT) if " " in key)
+_SWAYS = frozenset(BOOSTER_DICT) | _NEGATE | _IDIOMS | {"no", "least", *_TWISTS}
+"""Words that may change what a word near them weighs. Where none is (nor anything with `n't`), a word weighs what the
+lexicon says, and more in capitals."""
 
 
 class _Text:
@@ -26,12 +36,10 @@ class _Text:
 
     __slots__ = ("is_cap_diff", "words_and_emoticons")
 
-    def __init__(self, text: str) -> None:
-        self.words_and_emoticons = [
-            bare if len(bare := word.strip(string.punctuation)) > 2 else word for word in text.split()
-        ]
-        capitals = sum(map(str.isupper, self.words_and_emoticons))
-        self.is_cap_diff = 0 < capitals < len(self.words_and_emoticons)
+    def __init__(self, words: list[str]) -> None:
+        self.words_and_emoticons = words
+        capitals = sum(map(str.isupper, words))
+        self.is_cap_diff = 0 < capitals < len(words)
 
 
 class Vader(SentimentIntensityAnalyzer):  # type: ignore[misc]  # the package is not typed
@@ -46,16 +54,25 @@ class Vader(SentimentIntensityAnalyzer):  # type: ignore[misc]  # the package is
         """VADER's compound score in -1..1, and each word that carried it with its valence in -4..4 after negation,
         emphasis and contrast (a `but` halves what stands before it)."""
         text = self.described(text).strip()
-        read = _Text(text)
-        words = read.words_and_emoticons
+        words = [bare if len(bare := word.strip(string.punctuation)) > 2 else word for word in text.split()]
         lowers = list(map(str.lower, words))
-        carriers = [i for i, lower in enumerate(lowers) if lower in self._carriers]
+        known = self._carriers
+        carriers = [i for i, lower in enumerate(lowers) if lower in known]
         if not carriers:
             return 0.0, ()
+        read: _Text | None = None
         valences: list[float] = [0.0] * len(words)
+        plain = "'" not in text or "n't" not in text.lower()
         for i in carriers:
+            if plain and _SWAYS.isdisjoint(lowers[max(0, i - 3) : i + 3]):
+                valence = self.lexicon[lowers[i]]
+                if words[i].isupper() and not all(map(str.isupper, words)):
+                    valence += C_INCR if valence > 0 else -C_INCR
+                valences[i] = valence
+                continue
             if lowers[i] == "kind" and lowers[i + 1 : i + 2] == ["of"]:
                 continue
+            read = read or _Text(words)
             found: list[float] = []
             self.sentiment_valence(0, read, words[i], i, found)
             valences[i] = found[0]

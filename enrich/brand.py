@@ -115,7 +115,7 @@ class Stage:
             excluded = found.get(_Meaning(brand, "exclude"), ())
             matches += [
                 BrandMatch(brand=brand, term=span.text, start=span.start_char, end=span.end_char)
-                for span in filter_spans(counted)
+                for span in (filter_spans(counted) if len(counted) > 1 else counted)
                 if not any(other.start < span.end and span.start < other.end for other in excluded)
             ]
         return tuple(sorted(matches, key=lambda match: (match.start, match.end, match.brand)))

@@ -107,16 +107,16 @@ class Stage:
     def _find(self, exact: str, words: Sequence[int], bands: tuple[int, ...], mention: str) -> _Known:
         known = self._known.get(exact)
         if known is None:
-            alike = self._alike(frozenset(words), bands)
+            different = frozenset(words)
+            alike = self._alike(different, bands)
             known = _Known(
                 id=alike.id if alike else exact,
                 first=alike.first if alike else mention,
-                words=frozenset(words),
+                words=different,
                 bands=bands,
             )
             self._known[exact] = known
-            for band in bands:
-                self._buckets[band] = exact
+            self._buckets.update(dict.fromkeys(bands, exact))
             if len(self._known) > self._config.window:
                 self._forget()
         else:
@@ -124,7 +124,7 @@ class Stage:
         return known
 
     def _alike(self, words: frozenset[int], bands: tuple[int, ...]) -> _Known | None:
-        for exact in dict.fromkeys(self._buckets[band] for band in bands if band in self._buckets):
+        for exact in dict.fromkeys(filter(None, map(self._buckets.get, bands))):
             known = self._known[exact]
             common = len(words & known.words)
             if common >= self._config.similarity * (len(words) + len(known.words) - common):

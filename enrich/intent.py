@@ -144,7 +144,7 @@ class Stage:
         for name, vocabulary in self._vocabularies.items():
             for signal, weight in vocabulary.signals.items():
                 sums[name] += weight * signals.get(signal, 0.0)
-        for cue in {hit.cue for hit in reading.cues}:
+        for cue in {hit.cue for hit in reading.cues if hit.cue.vocabulary in sums}:
             sums[cue.vocabulary] += cue.weight
         return {name: 1.0 / (1.0 + math.exp(-total)) for name, total in sums.items()}
 

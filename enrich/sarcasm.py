@@ -73,19 +73,18 @@ class Stage:
     provides: ClassVar[frozenset[str]] = frozenset({"sarcasm"})
 
     def __init__(self, config: Config, context: StageContext) -> None:
-        del config
+        del config, context
         vocabulary = _cues.load("sarcasm")
         self._weights = vocabulary.signals
         self._telling = {name for name, group in vocabulary.groups.items() if group.weight}
         self._marked = vocabulary.groups[_MARKED].weight
-        self._cues = _cues.Cues(context.nlp, {"sarcasm": vocabulary})
         self.version = trace("1", vocabulary)
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `sarcasm` of every draft."""
         for draft in batch:
             english = draft.language is None or draft.language.code in ("en", "und")
-            found = self._cues.find(draft.doc)
+            found = _cues.found(draft.doc, "sarcasm")
             if not english:
                 found = [hit for hit in found if hit.cue.group == _MARKED]
             draft.sarcasm = self._judge(draft.doc, found, english)

@@ -53,9 +53,8 @@ class Stage:
     provides: ClassVar[frozenset[str]] = frozenset({"spam"})
 
     def __init__(self, config: Config, context: StageContext) -> None:
-        del config
+        del config, context
         vocabulary = _cues.load("spam")
-        self._cues = _cues.Cues(context.nlp, {"spam": vocabulary})
         self._kinds = tuple(dict.fromkeys(group.kind for group in vocabulary.groups.values() if group.kind))
         self.version = trace("3", vocabulary)
 
@@ -79,7 +78,7 @@ class Stage:
 
     def _told(self, doc: Any, text: str) -> tuple[Sequence[_cues.Found], tuple[str, ...]]:
         # Phrases count only where those of their kind together suffice: `wanted` and `remote` make a job, one does not.
-        found = self._cues.find(doc)
+        found = _cues.found(doc, "spam")
         if not found:
             return (), ()
         if any(hit.cue.only for hit in found) and not _LINKED.search(text):
@@ -105,6 +104,6 @@ def _counted(text: str, doc: object) -> list[tuple[float, str]]:
             signs.append((0.2, "shortened link"))
         if not _LETTERS.search(_nlp.plain(doc)):
             signs.append((0.6, "nothing but links"))
-    if any(len(word) > 9 and _REPEATED.search(word) for word in _nlp.words(doc)):
+    if any(map(_REPEATED.search, [word for word in _nlp.words(doc) if len(word) > 9])):
         signs.append((0.3, "repeated letters"))
     return signs

@@ -47,10 +47,9 @@ class Stage:
     provides: ClassVar[frozenset[str]] = frozenset({"urgency"})
 
     def __init__(self, config: Config, context: StageContext) -> None:
-        del config
+        del config, context
         vocabulary = _cues.load("urgency")
         self._signals = vocabulary.signals
-        self._cues = _cues.Cues(context.nlp, {"urgency": vocabulary})
         self._groups = vocabulary.groups
         self._kinds = tuple(dict.fromkeys(group.kind for group in vocabulary.groups.values() if group.kind))
         self.version = trace("2", vocabulary)
@@ -72,7 +71,7 @@ class Stage:
 
     def _found(self, draft: Draft) -> tuple[dict[str, _cues.Group], tuple[str, ...]]:
         negative = draft.sentiment is not None and draft.sentiment.label == "negative"
-        hits = self._cues.find(draft.doc)
+        hits = _cues.found(draft.doc, "urgency")
         groups: dict[str, _cues.Group] = {}
         words: tuple[str, ...] = ()
         if hits:

@@ -3,7 +3,6 @@ them cannot go on."""
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import threading
@@ -14,6 +13,7 @@ import structlog
 
 from pipeline.clock import SystemClock
 from pipeline.collect import Supervisor
+from pipeline.collector import spare_the_collector
 from pipeline.config import Config, Source
 from pipeline.errors import HarkenError, SourceRefused, Stop, Unavailable
 from pipeline.http import serving
@@ -92,7 +92,7 @@ class Service:
                 self._start_sources()
             if role == "desk":
                 self._start_desk()
-        _spare_the_collector()
+        spare_the_collector()
         threading.Thread(target=self._watch_lag, name="lag", daemon=True).start()
         self._ready = True
 
@@ -227,14 +227,6 @@ def watching(parts: Parts, roles: Sequence[str], changed: Callable[[], None]) ->
                 return
 
     return watch
-
-
-def _spare_the_collector() -> None:
-    """What was loaded by now (models, vocabularies, modules) lives as long as the process, and a batch makes many
-    thousand objects that die with it: looking for cycles among either after every 700 is an eighth of the work."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 class Stopper:

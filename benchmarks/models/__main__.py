@@ -6,7 +6,7 @@ corpus, and on those of the sets that a model may be trained on, less the texts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -67,22 +67,24 @@ def _intents(data: Path, quick: bool) -> list[Row]:
         ("purchase, yes or pi as lead", "lead", buying, ("yes", "pi")),
     )
     rows: list[Row] = []
+    rivals: dict[str, list[tuple[str, Trained]]] = {}  # trained once an intent
     for name, intent, some, positive in tried:
         texts = [row["text"] for row in some]
         truth = np.array([int(row["label"] in positive) for row in some])
-        ways: list[tuple[str, Callable[[Sequence[str]], Codes]]] = [
-            ("cues alone", cues(intent)),
-            ("harken", _by_model(model, intent)),
-        ]
-        if not quick:
+        if intent not in rivals:
             labelled = [(one.text, int(bool(one.says(intent)))) for one in ours]
-            ways += [("TF-IDF, logistic regression", tfidf(labelled)), ("spaCy bag of words", bag_of_words(labelled))]
+            rivals[intent] = [("cues alone", cues(intent)), *([] if quick else _rivals(labelled))]
+        ways = [*rivals[intent], ("harken", _by_model(model, intent))]
         rows += [(name, by, _f1(truth, way(texts))) for by, way in ways]
     fired = _by_model(model, "lead")([row["text"] for row in complaints if row["label"] == "complaint"])
     return [*rows, ("leads found among complaints (a share)", "harken", float(fired.mean()))]
 
 
-def _by_model(model: Model, intent: str) -> Callable[[Sequence[str]], Codes]:
+def _rivals(labelled: Sequence[tuple[str, int]]) -> list[tuple[str, Trained]]:
+    return [("TF-IDF, logistic regression", tfidf(labelled)), ("spaCy bag of words", bag_of_words(labelled))]
+
+
+def _by_model(model: Model, intent: str) -> Trained:
     column = model.labels.index(intent)
 
     def judge(texts: Sequence[str]) -> Codes:
@@ -103,7 +105,7 @@ def _sentiment(data: Path, quick: bool) -> list[Row]:
     ways: list[tuple[str, Trained]] = [("VADER alone", vader), ("harken", _moods(model))]
     if not quick:
         labelled = [(one.text, SENTIMENTS.index(one.sentiment)) for one in train if one.sentiment in SENTIMENTS]
-        ways += [("TF-IDF, logistic regression", tfidf(labelled)), ("spaCy bag of words", bag_of_words(labelled))]
+        ways += _rivals(labelled)
     for name, some in tried.items():
         truth = np.array([label for _, label in some])
         rows += [(name, by, _f1(truth, way([text for text, _ in some]))) for by, way in ways]

@@ -22,7 +22,8 @@ from pipeline.ports import StageContext
 Trained = Callable[[Sequence[str]], NDArray[np.int64]]
 
 _EDGE = 0.05
-_ROUNDS = 5
+_ROUNDS = 3
+_MOST = 6000
 
 
 def vader(texts: Sequence[str]) -> NDArray[np.int64]:
@@ -56,7 +57,8 @@ def tfidf(labelled: Sequence[tuple[str, int]]) -> Trained:
 
 
 def bag_of_words(labelled: Sequence[tuple[str, int]]) -> Trained:
-    """spaCy's `textcat` with its bag of words."""
+    """spaCy's `textcat` with its bag of words, on 6,000 of the texts: on all it takes half an hour."""
+    labelled = random.Random(0).sample(labelled, min(_MOST, len(labelled)))  # noqa: S311 - the same in every run
     nlp = spacy.blank("en")
     names = [str(label) for label in sorted({label for _, label in labelled})]
     bag = {

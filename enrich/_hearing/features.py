@@ -2,7 +2,8 @@
 
 Two blocks of hashed rows (`words`: words, pairs, negated words; `grams`: character n-grams within words) and one of
 signals: VADER's score, the groups of cues that were found, and how the text is built. In a language other than English
-VADER reads the emoji alone and no cue is looked for. Nothing of a handle's name, a link or capitals is in the rows.
+VADER reads the emoji alone and no cue is looked for. Nothing of a handle's name, of links or of capitals is seen (but
+by VADER, to which a word in capitals among others is an emphatic one).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from enrich._vader import Vader
 from pipeline.ports import Draft
 
 INTENTS = ("complaint", "praise", "lead", "question")
+_HEARD = (*INTENTS, "sarcasm", "urgency")
+"""The vocabularies whose groups are signals."""
 
 _KEY = "hearing"
 _threads = threading.local()
@@ -75,20 +78,20 @@ class Reader:
     """The first so many signals are VADER's."""
 
     def __init__(self) -> None:
-        self.nlp = nlp = _nlp.build()
+        self.nlp = _nlp.build()
         self._last: tuple[bool, Batch] | None = None
         self.words = Words()
         self.vader = Vader()
-        self.vocabularies = {name: _cues.load(name) for name in INTENTS}
-        self._cues = _cues.Cues(nlp, self.vocabularies)
-        groups = [(name, group) for name, vocabulary in self.vocabularies.items() for group in vocabulary.groups]
+        heard = {name: _cues.load(name) for name in _HEARD}
+        self.vocabularies = {name: heard[name] for name in INTENTS}
+        groups = [(name, group) for name, vocabulary in heard.items() for group in vocabulary.groups]
         own = len(_VADER)
-        self._columns = {key: own + len(INTENTS) + number for number, key in enumerate(groups)}
-        self._sums = {name: own + number for number, name in enumerate(INTENTS)}
+        self._columns = {key: own + len(_HEARD) + number for number, key in enumerate(groups)}
+        self._sums = {name: own + number for number, name in enumerate(_HEARD)}
         built = [f"{how} {kind}" for how in ("has", "many", "opens with", "ends with") for kind in KINDS]
         told = (
             *_VADER,
-            *(f"{name} in all" for name in INTENTS),
+            *(f"{name} in all" for name in _HEARD),
             *(f"{name}/{group}" for name, group in groups),
             *built,
             *("length", "short", "addressed", "asks badly", "asks well"),
@@ -96,7 +99,7 @@ class Reader:
         self.signals = (*told, *(f"addressed: {name}" for name in told))
         """The names of the signals, in the order of the columns: each as it is, and again where the text is addressed
         to somebody (it opens with a handle), since to a brand's face people write otherwise than about it."""
-        self._own = own + len(INTENTS) + len(groups)
+        self._own = own + len(_HEARD) + len(groups)
 
     @staticmethod
     def shared() -> Reader:
@@ -160,7 +163,7 @@ class Reader:
         doc = draft.doc
         said = _nlp.plain(doc)
         compound, valences = self.vader.compound(said if english else self.vader.emoji(said))
-        found = self._cues.find(doc) if english else ()
+        found = _cues.found(doc, *_HEARD) if english else ()
         words, at = _folded(draft) if draft.brands else (_nlp.words(doc), range(len(_nlp.words(doc))))
         ids = self.words.ids(words)
         if 0 in ids:

@@ -21,6 +21,10 @@ _LEAST = 0.1
 """A word that adds less than this (in log-odds) is not told."""
 
 
+_LAST = (-1, 1.0)
+"""No word: what ends the last phrase."""
+
+
 class Telling:
     """What each token of a batch added. A group of cues adds to the words of the first of its phrases that was found,
     VADER's score to the words of its lexicon by their valence; signals of the text as a whole are no words."""
@@ -67,13 +71,20 @@ class Telling:
             token, column, whole, text = cues[:, :4].astype(np.int64).T
             values = plain[column] + plain[whole] * cues[:, 4:5]
             values += batch.addressed[text, None] * (addressed[column] + addressed[whole] * cues[:, 4:5])
-            np.add.at(adds, token, values * cues[:, 5:])
+            _add(adds, token, values * cues[:, 5:])
         if len(valences):
             token, text = valences[:, :2].astype(np.int64).T
             vader = Reader.vader_signals
             scores = batch.signals[:, :vader]
             totals = scores @ plain[:vader] + batch.addressed[:, None] * (scores @ addressed[:vader])
-            np.add.at(adds, token, totals[text] * valences[:, 2:])
+            _add(adds, token, totals[text] * valences[:, 2:])
+
+
+def _add(adds: Floats, tokens: NDArray[np.int64], values: Floats) -> None:
+    # As np.add.at, at a tenth of its time.
+    wide = adds.shape[1]
+    places = (tokens[:, None] * wide + np.arange(wide)).ravel()
+    adds += np.bincount(places, values.ravel(), adds.size).reshape(adds.shape)
 
 
 def _spots(batch: Batch) -> tuple[Floats, Floats]:
@@ -108,25 +119,24 @@ def _spots(batch: Batch) -> tuple[Floats, Floats]:
 
 def _phrases(tokens: list[int], values: list[float], at: Sequence[int], doc: Any) -> Carried:
     # Neighbours that pull the same way as one phrase.
-    spans: list[list[Any]] = []
-    end, whole = -1, 0.0
-    for number, value in sorted({number: value for number, value in zip(tokens, values, strict=True) if value}.items()):
+    words: Sequence[str] = ()
+    told: dict[str, float] = {}
+    start = end = -1
+    whole = 0.0
+    for number, value in (*sorted(set(zip(tokens, values, strict=True))), _LAST):
         if -_LEAST < value < _LEAST:
             continue
-        token = at[number]
+        token = at[number] if number >= 0 else -2
         if token == end and (value > 0) == (whole > 0):
-            spans[-1][1] = token + 1
-            spans[-1][2] += value
-        else:
-            spans.append([token, token + 1, value])
-        end, whole = token + 1, value
-    if not spans:
-        return ()
-    words = _nlp.words(doc)
-    told: dict[str, float] = {}
-    for start, end, value in spans:
-        phrase = words[start] if end == start + 1 else _written(words, doc, start, end)
-        told[phrase] = told.get(phrase, 0.0) + value
+            end, whole = token + 1, whole + value
+            continue
+        if end > 0:
+            words = words or _nlp.words(doc)
+            phrase = words[start] if end == start + 1 else _written(words, doc, start, end)
+            told[phrase] = told.get(phrase, 0.0) + whole
+        start, end, whole = token, token + 1, value
+    if len(told) == 1:
+        return ((phrase, round(told[phrase], 2)),)
     return tuple(sorted([(phrase, round(value, 2)) for phrase, value in told.items()], key=_size, reverse=True))
 
 

@@ -37,6 +37,11 @@ FEWEST = 10
 """Examples with a label, and as many without it, are the least that can teach it."""
 
 
+SPOKEN = 150
+"""What ships judges a language other than English of which it has seen so many texts: with fewer nobody could say how
+well it does."""
+
+
 @dataclass(frozen=True)
 class Lesson:
     """What to learn from.
@@ -68,6 +73,8 @@ def learn(lesson: Lesson) -> dict[str, Any]:
     given = list(_origins(lesson))
     base = _base(lesson)
     names = _names(lesson, given)
+    if lesson.task is None and not lesson.only:
+        given = _spoken(lesson.kind, given)
     origins = _kept(lesson.kind, names, given)
     examples = [one for it in origins for one in it.examples]
     if not examples:
@@ -188,6 +195,15 @@ def _kept(kind: Kind, names: Sequence[str], origins: Sequence[Origin]) -> list[O
             why = "a text in English" if english else "a text in another language than English"
             kept = [_without(it, f"{why}, too few to learn from", partial(_is_of, english)) for it in kept]
     return kept
+
+
+def _spoken(kind: Kind, origins: Sequence[Origin]) -> list[Origin]:
+    """Without the languages, English apart, that too few texts with a label are in."""
+    texts: Counter[str] = Counter()
+    for it in origins:
+        texts.update(one.lang for one in it.examples if kind == "sentiment" or one.intents is not None)
+    why = f"a text in a language of which there are fewer than {SPOKEN}"
+    return [_without(it, why, lambda one: one.lang != "en" and texts[one.lang] < SPOKEN) for it in origins]
 
 
 def _is_of(english: bool, one: Example) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract import test_replier
+from tests.contract import test_actor, test_rechecker, test_replier
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,6 +89,8 @@ SUITES = {
     "Stage": "test_stage",
     "Sink": "test_sink",
     "Replier": "test_replier",
+    "Actor": "test_actor",
+    "Rechecker": "test_rechecker",
 }
 """Each port of pipeline/ports.py and its suite."""
 
@@ -110,6 +112,30 @@ def test_every_connector_that_answers_runs_the_repliers_suite(listing: str) -> N
     assert set(test_replier.ADAPTERS) == answering
     for name in answering:
         assert re.search(rf"^tests/contract/test_replier\.py::.*\[{name}[\]-]", listing, re.MULTILINE), listing[-2000:]
+
+
+def test_every_connector_that_does_more_than_answer_runs_the_actors_suite_with_each_of_its_actions(
+    listing: str,
+) -> None:
+    answering = {path.stem: import_module(f"connectors.{path.stem}") for path in files("connectors")}
+    acting = {name: module.Replier for name, module in answering.items() if hasattr(module, "Replier")}
+    acting = {name: replier for name, replier in acting.items() if hasattr(replier, "actions")}
+    assert set(test_actor.ADAPTERS) == set(acting)
+    for name, replier in acting.items():
+        for action in replier.actions:
+            assert re.search(rf"^tests/contract/test_actor\.py::.*\[{name}-{action}[\]-]", listing, re.MULTILINE), (
+                f"{name} offers to {action}, which its suite does not try",
+                listing[-2000:],
+            )
+
+
+def test_every_connector_that_asks_what_became_of_mentions_runs_the_recheckers_suite(listing: str) -> None:
+    asking = {path.stem for path in files("connectors") if "Rechecker" in classes(path)}
+    assert set(test_rechecker.ADAPTERS) == asking
+    for name in asking:
+        assert re.search(rf"^tests/contract/test_rechecker\.py::.*\[{name}[\]-]", listing, re.MULTILINE), listing[
+            -2000:
+        ]
 
 
 def test_a_connector_that_answers_has_a_setting_for_the_account_and_no_other_has() -> None:

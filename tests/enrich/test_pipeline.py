@@ -35,7 +35,7 @@ class Fussy:
 
 
 def run(stage: Stage, texts: list[str]) -> list[Enriched | Refused]:
-    names: list[tuple[str, Stage]] = [("fussy", stage), *stages(("language", "sentiment"))]
+    names: list[tuple[str, Stage]] = [("fussy", stage), *stages(("brand", "language", "sentiment"))]
     return Enrichment(names, NLP)([mention(id=f"t:{n}", text=text) for n, text in enumerate(texts)])
 
 
@@ -90,7 +90,7 @@ def test_a_text_that_cannot_be_tokenized_is_refused() -> None:
 
 def test_a_need_that_comes_later_is_a_configuration_problem_with_its_remedy() -> None:
     with pytest.raises(ConfigError) as caught:
-        Enrichment(stages(("sentiment", "language")), NLP)
+        Enrichment(stages(("brand", "sentiment", "language")), NLP)
     (problem,) = caught.value.problems
     assert problem.path == "enrich.stages"
     assert problem.message == "sentiment needs language, which no stage before it provides"

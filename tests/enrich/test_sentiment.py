@@ -133,7 +133,7 @@ CALM = "@acme the parcel is broken and i am sad https://a.example/x"
 )
 def test_case_a_handles_name_a_link_and_a_trailing_hashtag_hardly_move_the_score(text: str) -> None:
     assert sentiment(text).label == sentiment(CALM).label
-    assert sentiment(text).score == pytest.approx(sentiment(CALM).score, abs=0.08)
+    assert sentiment(text).score == pytest.approx(sentiment(CALM).score, abs=0.1)
 
 
 def test_not_does_change_it() -> None:
