@@ -44,6 +44,7 @@ NEEDS: dict[str, Action] = {
     "POST /cases/{id}/reopen": "cases.work",
     "POST /cases/{id}/answered": "cases.work",
     "GET /drafts": "cases.read",
+    "POST /cases/{id}/deeds": "replies.send",
     "POST /cases/{id}/drafts": "drafts.write",
     "POST /drafts/check": "drafts.write",
     "GET /drafts/{id}": "cases.read",

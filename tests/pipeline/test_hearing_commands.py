@@ -321,7 +321,7 @@ def test_a_model_runs_in_shadow_is_promoted_and_taken_back(shell: Shell, trained
     before = shell.json("models", "list")
     assert [it["version"] for it in before["models"]] == [NO_MODEL] * 2
     assert "none runs in shadow" in shell.run("models", "promote", status=2)
-    assert "in shadow" in shell.run("models", "shadow", "candidate")
+    assert "in shadow" in " ".join(shell.run("models", "shadow", "candidate").split())
     ingest("one")
     found = shell.json("models", "differences", "--since", "4w")
     assert found["mentions"] == 0, "the mention is from January"
