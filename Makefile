@@ -37,7 +37,7 @@ check: .venv/.developing ## lint and types
 
 test: .venv/.developing ## every test that needs no server and is quick
 	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "not kafka and not postgres and not long and not browser" \
-		--numprocesses 2 --dist worksteal
+		--numprocesses 3 --dist worksteal
 
 test-servers: .venv/.developing ## the long ones; all on Kafka and PostgreSQL, against other real servers, and when these are stopped
 	@deploy/system-packages chromium:chromium nginx:nginx npm:npm java:default-jre-headless mvn:maven \

@@ -29,6 +29,8 @@ from tests.contract.hostile import Hostile
 from tests.contract.jumping import JumpingClock
 from tests.contract.test_connector import ADAPTERS, ids
 
+pytestmark = pytest.mark.long
+
 WAIVED: Mapping[str, str] = {
     "email": "IMAP is not HTTP: the server of its own tests, tests/fixtures/imap.py, has the faults of mail servers",
     "kafka": "its protocol is not HTTP, and every broker names the addresses of all; tests/faults kills brokers",
@@ -58,9 +60,6 @@ UNAVAILABLE: Mapping[str, frozenset[Trouble]] = {
     "500": frozenset({"http"}),
 }
 """What each of these is to be told as; nothing else will do."""
-
-QUICK = ("reset", "half", "429 with a delay", "unknown")
-"""Faults that are met on every run of the tests; the others where there is time for long ones."""
 
 TELLING = {*UNAVAILABLE, "401", "403", "404", "410", "redirects"}
 """Faults under which nothing works, so that a connector must say so."""
@@ -190,9 +189,7 @@ def test_with_nothing_in_its_way_it_yields_what_it_should(behind: Listening) -> 
     assert ids(behind.pages) == behind.ready.expected
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(fault, marks=() if fault in QUICK else pytest.mark.long) for fault in FAULTS]
-)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_under_a_fault_it_holds_its_promises_and_then_recovers(
     behind: Listening, fault: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

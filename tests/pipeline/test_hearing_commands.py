@@ -320,7 +320,7 @@ def test_a_model_runs_in_shadow_is_promoted_and_taken_back(shell: Shell, trained
 
     before = shell.json("models", "list")
     assert [it["version"] for it in before["models"]] == [NO_MODEL] * 2
-    assert "none runs in shadow" in shell.run("models", "promote", status=2)
+    assert "none runs in shadow" in " ".join(shell.run("models", "promote", status=2).split())
     assert "in shadow" in " ".join(shell.run("models", "shadow", "candidate").split())
     ingest("one")
     found = shell.json("models", "differences", "--since", "4w")
@@ -334,7 +334,7 @@ def test_a_model_runs_in_shadow_is_promoted_and_taken_back(shell: Shell, trained
     assert "in shadow" in shell.run("explain", "t:one")
     assert "complaint" not in intents(shell, "t:one"), "what runs in shadow decides nothing"
 
-    assert "is in force" in shell.run("models", "promote", "--why", "hears zorbles")
+    assert "is in force" in " ".join(shell.run("models", "promote", "--why", "hears zorbles").split())
     (_, inforce), *_ = [(it["stage"], it) for it in shell.json("models", "list")["models"] if it["stage"] == "intent"]
     assert inforce["directory"] == str(shell.directory / "candidate")
     assert inforce["labels"] == "complaint"
@@ -342,11 +342,11 @@ def test_a_model_runs_in_shadow_is_promoted_and_taken_back(shell: Shell, trained
     assert "complaint" in intents(shell, "t:two")
     assert "zorble" in shell.run("explain", "t:two").split("stages")[0]
 
-    assert "in force again" in shell.run("models", "rollback")
+    assert "in force again" in " ".join(shell.run("models", "rollback").split())
     listed = shell.json("models", "list")
     assert [it["version"] for it in listed["models"] if it["runs"] == "in force"] == [NO_MODEL] * 2
     assert [it["why"] for it in listed["versions"]] == ["taken back", "hears zorbles", "candidate in shadow"]
-    assert "no longer in shadow" in shell.run("models", "off", "intent")
+    assert "no longer in shadow" in " ".join(shell.run("models", "off", "intent").split())
     ingest("three")
     assert "complaint" not in intents(shell, "t:three")
     assert "document.saved" in [it["action"] for it in shell.json("audit", "list")]
