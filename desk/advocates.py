@@ -19,7 +19,7 @@ from pipeline.store.part import Part
 from pipeline.store.tables import mentions
 
 PRAISE = "praise"
-SURE = 0.5
+SURE = 0.35
 """From this score on it is praise."""
 
 HOLDING = b'"name":"praise"'

@@ -20,7 +20,7 @@ from pipeline.store.part import Part
 LEAD = "lead"
 """The intent."""
 
-SURE = 0.5
+SURE = 0.35
 """From this score on it counts as one, as it does in the counts (`spikes/counting.py`)."""
 
 HOLDING = b'"name":"lead"'

@@ -38,6 +38,9 @@ ENOUGH = 100
 SPOKEN = 8
 """Words in the shortest mention by which somebody speaks up for the brand: thanks for an answer are no such thing."""
 
+WARM = 0.3
+"""From this sentiment on somebody is glad of the brand, whatever it is they say."""
+
 THEIRS = 0.3
 """The share of the posts that name another brand, from which that is told."""
 
@@ -257,7 +260,7 @@ def _speaks_up(it: Enriched) -> bool:
     counted = said(it, it.mention.created_at)
     if counted is None or counted.repost or counted.tone <= 0 or it.tags.intent("complaint") >= COMPLAINT:
         return False
-    warm = it.tags.sentiment is not None and it.tags.sentiment.score >= 0.5
+    warm = it.tags.sentiment is not None and it.tags.sentiment.score >= WARM
     return (warm or it.tags.intent("praise") >= SURE) and len(it.mention.text.split()) >= SPOKEN
 
 

@@ -110,7 +110,7 @@ def test_advocates_praise_often_and_are_heard(room: Room) -> None:
 
 def test_what_is_no_praise_of_their_own_makes_no_advocate(room: Room) -> None:
     room.say("test:1", author="a", tags=tags("praise", 0.9, 0.8, repost=True), created_at=NOON)
-    room.say("test:2", author="b", tags=tags("praise", 0.4, 0.8), created_at=NOON)
+    room.say("test:2", author="b", tags=tags("praise", 0.3, 0.8), created_at=NOON)
     room.hear(filtered("test:3", "spam", author="c", tags=tags("praise", 0.9, 0.8), created_at=NOON))
     room.hear(routed("test:4", author="d", own=True, tags=tags("praise", 0.9, 0.8), created_at=NOON))
     room.say("test:5", author="e", tags=tags("praise", 0.9, 0.8, brand="globex"), created_at=NOON)
