@@ -43,7 +43,7 @@ def show_figures(
     asked: Annotated[Wanted, Query()],
     me: Annotated[Caller, needs("figures.read")],
     given: Given,
-    accept: Annotated[str, Header(max_length=1000)] = "",
+    accept: Annotated[str, Header()] = "",
 ) -> FiguresOut | Response:
     """The figures of a period, one row for each group that has anything to count; each is defined in the documentation
     of figures."""
