@@ -16,10 +16,11 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import SecretStr
 
+from connectors._gone import gone
 from connectors._mastodon_api import Allowance, Api, Refused
 from connectors._mastodon_posts import SOURCE, Posted, identify, moment, read, to_mention
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable
-from pipeline.mention import Item, Mention, Removal
+from pipeline.mention import Item, Mention
 from pipeline.ports import Context
 
 
@@ -32,7 +33,6 @@ class Rechecks:
     def __init__(self, tokens: Mapping[str, SecretStr], timeout_secs: float, context: Context) -> None:
         self._tokens = tokens
         self._timeout = timeout_secs
-        self._name = context.name
         self._clock = context.clock
         self._allowances = {url: Allowance(url.partition("://")[2], context.clock) for url in tokens}
 
@@ -76,7 +76,7 @@ class Rechecks:
             id = mention.reply_ref["id"]
             status = shown.get(id) or await self._one(api, id)
             if status is None:
-                items.append(self._gone(mention))
+                items.append(gone(mention, self._clock.now()))
             elif (edited := self._edited(api, mention, status)) is not None:
                 items.append(edited)
         return items
@@ -92,16 +92,6 @@ class Rechecks:
         if status is None:  # `null`, which is no word about the post
             raise SourceUnavailable(f"{api.host} answered with something other than a post", trouble="http")
         return status
-
-    def _gone(self, mention: Mention) -> Removal:
-        return Removal(
-            source=SOURCE,
-            reason="deleted",
-            noticed_at=self._clock.now(),
-            mention=mention.id,
-            conversation=mention.thread,
-            via=self._name,
-        )
 
     def _edited(self, api: Api, mention: Mention, found: Any) -> Mention | None:
         """The mention anew, with the thread and the brand it had, where it was edited since."""

@@ -11,7 +11,6 @@ for an account that is new or disliked in a subreddit, with the time in words an
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from connectors._exchange import plain, sendable
 from connectors._pictures import few_enough
 from connectors._reddit_api import Api, Declined
 from connectors._reddit_posts import FULLNAME, Thing, things
+from connectors._wording import comparable
 from pipeline.errors import BadItem, ReplyRefused, SourceUnavailable
 from pipeline.mention import Media, Mention
 from pipeline.ports import Secret, Settings
@@ -83,9 +83,9 @@ class Answers:
             found, _ = things(self._api.get(path, {"sort": "new", "limit": _LOOKED_THROUGH}))
         except BadItem as error:
             raise SourceUnavailable("Reddit's answer is no listing", trouble="http") from error
-        same = _comparable(text)
+        same = comparable(text)
         for one in found:
-            if isinstance(one, Thing) and one.data.get("parent_id") == parent and _comparable(_body(one)) == same:
+            if isinstance(one, Thing) and one.data.get("parent_id") == parent and comparable(_body(one)) == same:
                 return one.name or None
         return None
 
@@ -125,9 +125,3 @@ def _answered(mention: Mention) -> str:
 def _body(thing: Thing) -> str:
     body = thing.data.get("body")
     return body if isinstance(body, str) else ""
-
-
-def _comparable(text: str) -> str:
-    """A comment's words: Reddit trims them, and drops control characters."""
-    text = unicodedata.normalize("NFC", text)
-    return " ".join("".join(sign for sign in text if sign.isspace() or unicodedata.category(sign) != "Cc").split())

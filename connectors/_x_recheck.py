@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 from msgspec.structs import replace
 from pydantic import SecretStr
 
+from connectors._gone import gone
 from connectors._x_api import Api
 from connectors._x_posts import Reader, results
 from pipeline.errors import BadItem, SourceUnavailable
@@ -42,7 +43,6 @@ class Rechecks:
         self._base = base
         self._timeout = timeout_secs
         self._clock = context.clock
-        self._name = context.name
         self._reader = Reader(context.name, context.brands)
 
     def recheck(self, mentions: Sequence[Mention]) -> Sequence[Item]:
@@ -93,16 +93,7 @@ class Rechecks:
             mention = asked.get(str(error.get("resource_id") or error.get("value") or ""))
             reason = _GONE.get(str(error.get("type", "")).rpartition("/")[2])
             if mention is not None and reason is not None:
-                removals.append(
-                    Removal(
-                        source="x",
-                        reason=reason,
-                        noticed_at=self._clock.now(),
-                        mention=mention.id,
-                        conversation=mention.thread,
-                        via=self._name,
-                    )
-                )
+                removals.append(gone(mention, self._clock.now(), reason))
         return removals
 
     def _edited(self, item: Item, asked: dict[str, Mention]) -> Mention | None:

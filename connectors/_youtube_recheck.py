@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec.structs import replace
 
+from connectors._gone import gone
 from connectors._youtube_api import Api, Declined
 from connectors._youtube_items import COMMENT, VIDEO, Reader, resources
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable
-from pipeline.mention import Item, Mention, Removal
+from pipeline.mention import Item, Mention
 from pipeline.ports import Clock
 
 
@@ -39,8 +40,7 @@ class Rechecks:
             found |= self._found(resource, [id for id in asked if id not in found])
             for id, mention in asked.items():
                 if id not in found:
-                    now = self._clock.now()
-                    items.append(Removal(source="youtube", reason="deleted", noticed_at=now, mention=mention.id))
+                    items.append(gone(mention, self._clock.now()))
                 elif (said := self._said(found[id])) is not None and said.text != mention.text:
                     edited = said.edited_at or self._clock.now()
                     items.append(replace(mention, text=said.text, title=said.title or mention.title, edited_at=edited))

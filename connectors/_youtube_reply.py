@@ -10,7 +10,6 @@ YouTube took without our hearing of it, and that it does not list yet when the s
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -18,6 +17,7 @@ from pydantic import Field
 
 from connectors._exchange import sendable
 from connectors._pictures import few_enough
+from connectors._wording import comparable
 from connectors._youtube_api import Account, Api, Declined
 from connectors._youtube_items import COMMENT, VIDEO, Comment, comment, resources, thread
 from pipeline.errors import BadItem, ReplyRefused, SourceUnavailable
@@ -114,11 +114,11 @@ class Answers:
 
     def _posted(self, mention: Mention, text: str) -> str | None:
         """The id of our answer to this with these words, where the channel has given it."""
-        same = _comparable(text)
+        same = comparable(text)
         for made in self._replies(_thread(mention)) if _thread(mention) else self._threads(_video(mention)):
             said = made.snippet
             ours = said.authorChannelId is not None and said.authorChannelId.value == self._reply.channel_id
-            if ours and same in (_comparable(said.textOriginal or ""), _comparable(said.textDisplay)):
+            if ours and same in (comparable(said.textOriginal or ""), comparable(said.textDisplay)):
                 return made.id
         return None
 
@@ -166,9 +166,3 @@ def _refused(what: str, refusal: Declined) -> ReplyRefused:
     if refusal.status == 401 or refusal.reason in ("invalid_grant", "invalid_client"):
         return ReplyRefused(f"YouTube does not accept this account's token: {refusal.words}")
     return ReplyRefused(f"YouTube refuses {what}: {refusal.words}")
-
-
-def _comparable(text: str) -> str:
-    """A comment's words: YouTube trims them, and drops control characters."""
-    text = unicodedata.normalize("NFC", text)
-    return " ".join("".join(sign for sign in text if sign.isspace() or unicodedata.category(sign) != "Cc").split())

@@ -18,12 +18,13 @@ from pydantic import Field
 from connectors._appstore_api import Api, Declined, Key
 from connectors._appstore_reviews import Made, Reader, Response, shown
 from connectors._exchange import sendable
+from connectors._gone import gone
 from connectors._pace import Pace
 from connectors._pictures import few_enough
 from connectors._store_reviews import KEEP_BYTES, Depth, Looking, Shown
 from connectors._wording import comparable
 from pipeline.errors import BadItem, ReplyRefused, SourceRefused, SourceUnavailable, Trouble
-from pipeline.mention import Item, Kind, Media, Mention, Removal
+from pipeline.mention import Item, Kind, Media, Mention
 from pipeline.ports import Backoff, Context, Page, Settings
 
 PAGE = 200
@@ -230,7 +231,7 @@ class Rechecker:
                     app = mention.reply_ref["app"]
                     if app not in sees:
                         sees[app] = self._sees(app)
-                    items += [self._gone(mention)] if sees[app] else []
+                    items += [gone(mention, self._clock.now())] if sees[app] else []
                 continue
             except BadItem:
                 continue  # it is there; what it says cannot be told
@@ -245,12 +246,3 @@ class Rechecker:
         except Declined:
             return False
         return True
-
-    def _gone(self, mention: Mention) -> Removal:
-        return Removal(
-            source=self.source,
-            reason="deleted",
-            noticed_at=self._clock.now(),
-            mention=mention.id,
-            conversation=mention.conversation,
-        )

@@ -28,6 +28,7 @@ from connectors._discourse_api import Account, Api, Declined
 from connectors._discourse_hooks import KEEP_BYTES, Webhook, endpoint
 from connectors._discourse_posts import Post, Reader, latest
 from connectors._discourse_reply import Answers, Reply
+from connectors._gone import gone
 from connectors._inbox import Inbox
 from connectors._pushed import Endpoint, Pushed, hear
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable, Trouble
@@ -314,28 +315,21 @@ class Rechecker:
 
     def _became(self, mention: Mention, post: str) -> list[Item]:
         now = self._clock.now()
-        gone = Removal(
-            source="discourse",
-            reason="deleted",
-            noticed_at=now,
-            mention=mention.id,
-            conversation=mention.conversation,
-        )
         try:
             found = self._reader.read(msgspec.json.encode(self._api.get(f"posts/{post}.json")))
             item = self._reader.item(found, now, edited=True)
         except Declined as refusal:
             if refusal.status in (404, 410):
-                return [gone]
+                return [gone(mention, now)]
             if refusal.status == 401:
                 raise SourceRefused(f"{self._reader.forum} does not accept the account: {refusal.words}") from None
             return []  # 403: it may have become private, or the account has lost a right; that cannot be told
         except BadItem:
             return []  # it is there; what it says cannot be told
         if isinstance(item, Removal):
-            return [gone]
+            return [gone(mention, now)]
         if item.id != mention.id:
-            return [gone, item]
+            return [gone(mention, now), item]
         if item.text == mention.text:
             return []
         return [replace(mention, text=item.text, edited_at=item.edited_at or now)]

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from pydantic import Field, SecretStr, field_validator
 
 from connectors._exchange import sendable
+from connectors._gone import gone
 from connectors._googleplay_api import Api, Declined, service_account
 from connectors._googleplay_reviews import Reader
 from connectors._html import text_of
@@ -25,7 +26,7 @@ from connectors._pictures import few_enough
 from connectors._store_reviews import KEEP_BYTES, Depth, Looking, Shown
 from connectors._wording import comparable
 from pipeline.errors import BadItem, ReplyRefused, SourceRefused, SourceUnavailable, Trouble
-from pipeline.mention import Item, Kind, Media, Mention, Removal
+from pipeline.mention import Item, Kind, Media, Mention
 from pipeline.ports import Backoff, Context, Page, Secret, Settings
 
 PAGE = 100
@@ -239,7 +240,7 @@ class Rechecker:
                 if refusal.status in (404, 410):
                     if app not in sees:
                         sees[app] = self._sees(app)
-                    items += [self._gone(mention)] if sees[app] else []
+                    items += [gone(mention, self._clock.now())] if sees[app] else []
                 continue
             except BadItem:
                 continue  # it is there; what it says cannot be told
@@ -254,15 +255,6 @@ class Rechecker:
         except Declined:
             return False
         return True
-
-    def _gone(self, mention: Mention) -> Removal:
-        return Removal(
-            source=self.source,
-            reason="deleted",
-            noticed_at=self._clock.now(),
-            mention=mention.id,
-            conversation=mention.conversation,
-        )
 
 
 def _words(text: str) -> str:

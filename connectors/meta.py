@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from pydantic import Field, field_validator
 
 from connectors._aside import Stopping, aside
+from connectors._gone import gone
 from connectors._inbox import Inbox
 from connectors._listener import BACKOFF, IDLE_SECS, PAGE_ITEMS, listening
 from connectors._meta_back import POSTS, Back
@@ -29,7 +30,7 @@ from connectors._meta_graph import HOSTS, VERSIONS, Account, Declined, Graph, Ne
 from connectors._meta_hooks import Hooks, again
 from connectors._meta_reply import Answers, Reply
 from pipeline.errors import SourceRefused, SourceUnavailable, Trouble
-from pipeline.mention import Item, Mention, Removal
+from pipeline.mention import Item, Mention
 from pipeline.ports import Backoff, Context, Gap, Page, Settings, Usage
 from pipeline.posting import SigningSecret
 
@@ -270,7 +271,7 @@ class Rechecker:
                 if refusal.gone:
                     if account not in sees:
                         sees[account] = self._sees(account)
-                    items += [self._gone(mention)] if sees[account] else []
+                    items += [gone(mention, self._clock.now())] if sees[account] else []
                 continue
             text = found.get(self._words)
             if isinstance(text, str) and text.strip() and text != mention.text:
@@ -283,12 +284,3 @@ class Rechecker:
         except Declined:
             return False
         return True
-
-    def _gone(self, mention: Mention) -> Removal:
-        return Removal(
-            source=self.source,
-            reason="deleted",
-            noticed_at=self._clock.now(),
-            mention=mention.id,
-            conversation=mention.conversation,
-        )

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from pydantic import Field, SecretStr, field_validator
 
 from connectors._aside import Stopping, aside, resting
+from connectors._gone import gone
 from connectors._reddit_api import Api, Declined
 from connectors._reddit_listings import DEEPEST, PAGE, Listing, listings, searches
 from connectors._reddit_posts import FULLNAME, Reader, Thing, read, things
@@ -291,9 +292,7 @@ class Rechecker:
         items: list[Item] = []
         for name, mention in asked.items():
             if name not in found:
-                items.append(
-                    Removal(source="reddit", reason="deleted", noticed_at=self._clock.now(), mention=mention.id)
-                )
+                items.append(gone(mention, self._clock.now()))
                 continue
             try:
                 now = self._reader.item(found[name], self._clock.now())
