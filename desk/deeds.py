@@ -20,27 +20,20 @@ from desk.draft_queries import asked_in
 from desk.eligibility import Powers
 from desk.handling import By, said
 from desk.refusals import Conflict, Unfit
+from desk.replies import TERM, USUAL, mention_of, readable
 from desk.shelf import dossier_of
-from pipeline.codec import decode
 from pipeline.errors import HarkenError, ReplyRefused, SourceUnavailable, Trouble
-from pipeline.mention import Mention, Routed
+from pipeline.mention import Mention
 from pipeline.ports import Actor, Backoff, Clock
 from pipeline.store.answer_tables import deeds
 from pipeline.store.columns import fit
 from pipeline.store.database import Database, Transaction
 from pipeline.store.part import Part
-from pipeline.store.tables import mentions
 
 log = structlog.get_logger(__name__)
 
 Kind = Literal["like", "hide"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-TERM = timedelta(seconds=180)
-"""How long a deed is one doer's: longer than a platform may take."""
-
-USUAL = Backoff(first=5.0, factor=2.0, cap=320.0)
-"""Between attempts where a connector states nothing for a trouble, seconds."""
 
 Outcome = Literal["done", "failed", "retried"]
 
@@ -139,8 +132,7 @@ class Doer(Part):
             attempts = row.attempts + 1
             mine = update(deeds).where(deeds.c.id == row.id)
             transaction.run(mine.values(next_at=now + TERM, attempts=attempts))
-            body = transaction.run(select(mentions.c.body).where(mentions.c.id == row.mention)).scalar()
-        mention = cast(Routed, decode(bytes(body))).mention if body else None
+            mention = mention_of(transaction, row.mention)
         return str(row.id), int(attempts), cast(Kind, row.action), mention
 
     def _done(self, action: Kind, mention: Mention | None, key: str) -> HarkenError | None:
@@ -168,10 +160,10 @@ class Doer(Part):
                 delay = self._backoff.get(trouble.trouble, USUAL).delay(attempts)
             if trouble.trouble == "rate_limited":
                 self._resting = self._clock.monotonic() + delay
-            values = {"next_at": now + timedelta(seconds=delay), "reason": _readable(str(trouble)), "changed_at": now}
+            values = {"next_at": now + timedelta(seconds=delay), "reason": readable(str(trouble)), "changed_at": now}
             outcome = "retried"
         elif trouble is not None:
-            values |= {"state": "failed", "reason": _readable(str(trouble))}
+            values |= {"state": "failed", "reason": readable(str(trouble))}
             outcome = "failed"
         with self._db.write() as transaction:
             mine = update(deeds).where(deeds.c.id == id, deeds.c.attempts == attempts, deeds.c.state == "waiting")
@@ -189,8 +181,3 @@ def _read(transaction: Transaction, id: str) -> Deed:
 
 def _deed(row: Any) -> Deed:
     return Deed(case=row.case_id, **{name: getattr(row, name) for name in Deed.__struct_fields__ if name != "case"})
-
-
-def _readable(reason: str) -> str:
-    """A platform's words, so that they can be kept."""
-    return reason.encode("utf-8", "replace").decode().strip() or "It was refused without a reason."

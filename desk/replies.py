@@ -172,7 +172,7 @@ class Sender(Part):
             draft = held(transaction, row.id)
             if draft.next_at is None or draft.next_at > now:  # changed between our look and our lock
                 return None
-            mention = _mention(transaction, draft.mention)
+            mention = mention_of(transaction, draft.mention)
             before = {dossier.lease.author: dossier.lease}
             draft = drafting.begin(dossier, draft, now, TERM, there=mention is not None)
             save(transaction, [dossier], before)
@@ -190,19 +190,19 @@ class Sender(Part):
         try:
             # Once it was handed over it may be there, so what speaks against it now is no reason any more.
             if draft.attempts == 1 and (reason := _why_not(replier, mention, draft)):
-                return _Failed(_readable(reason), doubtful=False)
+                return _Failed(readable(reason), doubtful=False)
             if draft.private:
                 native_id = cast(Actor, replier).act("message", mention, draft.text, str(draft.key))
             else:
                 native_id = replier.reply(mention, draft.text, str(draft.key), draft.pictures)
             native_id.encode()
         except SourceUnavailable as error:
-            return _Later(_readable(str(error)), error.trouble, error.retry_after)
+            return _Later(readable(str(error)), error.trouble, error.retry_after)
         except ReplyRefused as error:
-            return _Failed(_readable(error.reason), doubtful=False)
+            return _Failed(readable(error.reason), doubtful=False)
         except HarkenError as error:
             log.error("replier refused", via=via, draft=draft.id, reason=str(error))
-            return _Failed(_readable(str(error)), doubtful=True)
+            return _Failed(readable(str(error)), doubtful=True)
         except Exception as error:  # a connector's fault is its own: other answers, and other sources, go on
             log.exception("replier failed", via=via, draft=draft.id)
             return _Failed(f"The connector failed ({type(error).__name__}); the log says more.", doubtful=True)
@@ -271,7 +271,7 @@ def _why_not(replier: Replier, mention: Mention, draft: Draft) -> str | None:
     return cast(Actor, replier).may("message", mention)
 
 
-def _readable(reason: str) -> str:
+def readable(reason: str) -> str:
     """A platform's words, so that they can be kept."""
     return reason.encode("utf-8", "replace").decode().strip() or "It was refused without a reason."
 
@@ -285,6 +285,7 @@ def _number(via: str) -> int:
     return int.from_bytes(blake2b(f"answers\0{via}".encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def _mention(transaction: Transaction, id: str) -> Mention | None:
+def mention_of(transaction: Transaction, id: str) -> Mention | None:
+    """What was said, where it is still kept."""
     body = transaction.run(select(mentions.c.body).where(mentions.c.id == id)).scalar()
     return cast(Routed, decode(bytes(body))).mention if body else None
