@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.errors import SourceRefused
 from pipeline.mention import Mention
-from pipeline.ports import Brand, Draft, Query, StageContext
+from pipeline.ports import Brand, Draft, Query, Stage, StageContext
 from pipeline.store.scan import newest
 
 if TYPE_CHECKING:
@@ -86,12 +86,17 @@ class _Reading:
 
     def __init__(self, now: Brand | None, proposed: Brand, found: Preview) -> None:
         from enrich._nlp import build
+        from enrich.brand import Config
+        from enrich.brand import Stage as BrandStage
+
+        def stage(brand: Brand) -> Stage:
+            return BrandStage(Config(), StageContext([brand], self._nlp))
 
         self._found = found
         self._nlp = build()
-        self._now = now
-        self._proposed = proposed
-        self._alone = {term: _alone(proposed, term) for term in found.terms}
+        self._now = stage(now) if now else None
+        self._proposed = stage(proposed)
+        self._alone = {term: stage(_alone(proposed, term)) for term in found.terms}
 
     def take(self, mentions: Sequence[Mention]) -> None:
         """Count these."""
@@ -99,8 +104,8 @@ class _Reading:
         # Each by itself: what its conversation was found to be about before is not the terms' doing.
         single = [msgspec.structs.replace(mention, conversation="", brand=None) for mention in mentions]
         docs = [self._nlp.make_doc(mention.text) for mention in single]
-        before = self._about(self._now, single, docs) if self._now else set()
-        after = self._about(self._proposed, single, docs)
+        before = _about(self._now, single, docs) if self._now else set()
+        after = _about(self._proposed, single, docs)
         by_id = {mention.id: mention for mention in mentions}
         found.read += len(mentions)
         found.before += len(before)
@@ -109,19 +114,18 @@ class _Reading:
         found.lost += len(before - after)
         found.sources.update(by_id[id].via or by_id[id].source for id in after)
         found.losses += [by_id[id] for id in by_id if id in before - after][: SHOWN - len(found.losses)]
-        for term, brand in self._alone.items():
-            ids, matched = self._about(brand, single, docs), found.terms[term]
+        for term, stage in self._alone.items():
+            ids, matched = _about(stage, single, docs), found.terms[term]
             matched.mentions += len(ids)
             matched.fresh += len(ids - before)
             matched.examples += [by_id[id] for id in by_id if id in ids - before][: SHOWN - len(matched.examples)]
 
-    def _about(self, brand: Brand, mentions: Sequence[Mention], docs: Sequence[Any]) -> set[str]:
-        """Those that are about this brand."""
-        from enrich.brand import Config, Stage
 
-        drafts = [Draft(mention, doc) for mention, doc in zip(mentions, docs, strict=True)]
-        Stage(Config(), StageContext([brand], self._nlp)).annotate(drafts)
-        return {draft.mention.id for draft in drafts if draft.brand}
+def _about(stage: Stage, mentions: Sequence[Mention], docs: Sequence[Any]) -> set[str]:
+    """Those that are about the stage's brand."""
+    drafts = [Draft(mention, doc) for mention, doc in zip(mentions, docs, strict=True)]
+    stage.annotate(drafts)
+    return {draft.mention.id for draft in drafts if draft.brand}
 
 
 def _alone(brand: Brand, term: str) -> Brand:
