@@ -3,11 +3,11 @@ mentions that looks for what was deleted or reworded without a word."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import Column, ColumnElement, func, select
 
 from pipeline.codec import decode
 from pipeline.mention import Mention, Routed
@@ -63,7 +63,10 @@ class Coverage(Part):
             )
             rows = transaction.run(query).all()
             first = transaction.run(select(table.via, func.min(table.hour).label("at")).group_by(table.via)).all()
-        return {row.via: _against_usual([it for it in rows if it.via == row.via], row.at, end) for row in first}
+        by_source: dict[str, list[Any]] = {row.via: [] for row in first}
+        for row in rows:
+            by_source[row.via].append(row)
+        return {row.via: _against_usual(by_source[row.via], row.at, end) for row in first}
 
     def usages(self) -> Mapping[str, Sequence[UsedUp]]:
         """What each source said last of its allowances; one that has started anew since then is at nothing again."""
@@ -109,8 +112,8 @@ class Coverage(Part):
         }
         with self._db.write() as transaction:
             transaction.insert(
-                rechecks, [row], "via", ["position", "at"], rounds=_rounds, checked=_checked, gone=_gone,
-                reworded=_reworded,
+                rechecks, [row], "via", ["position", "at"],
+                rounds=_ROUNDS, checked=_CHECKED, gone=_GONE, reworded=_REWORDED,
             )  # fmt: skip
 
 
@@ -118,7 +121,7 @@ def count(transaction: Transaction, via: str, taken: int, now: datetime) -> None
     """So many items came in."""
     hour = now.replace(minute=0, second=0, microsecond=0)
     row = {"id": f"{hour:%Y-%m-%dT%H} {via}", "via": via, "hour": hour, "taken": taken}
-    transaction.insert(source_hours, [row], "id", taken=_taken)
+    transaction.insert(source_hours, [row], "id", taken=_TAKEN)
 
 
 def note_usage(transaction: Transaction, via: str, usage: Sequence[Usage], now: datetime) -> None:
@@ -152,21 +155,10 @@ def _against_usual(rows: Sequence[Any], first: datetime, end: datetime) -> Seen:
     return Seen(day, before / weeks)
 
 
-def _taken(new: Any) -> ColumnElement[int]:
-    return source_hours.c.taken + cast(ColumnElement[int], new.taken)
+def _adding(column: Column[int]) -> Callable[[Any], ColumnElement[int]]:
+    """That a row's number is added to the one that is there."""
+    return lambda new: column + new[column.name]
 
 
-def _rounds(new: Any) -> ColumnElement[int]:
-    return rechecks.c.rounds + cast(ColumnElement[int], new.rounds)
-
-
-def _checked(new: Any) -> ColumnElement[int]:
-    return rechecks.c.checked + cast(ColumnElement[int], new.checked)
-
-
-def _gone(new: Any) -> ColumnElement[int]:
-    return rechecks.c.gone + cast(ColumnElement[int], new.gone)
-
-
-def _reworded(new: Any) -> ColumnElement[int]:
-    return rechecks.c.reworded + cast(ColumnElement[int], new.reworded)
+_TAKEN = _adding(source_hours.c.taken)
+_ROUNDS, _CHECKED, _GONE, _REWORDED = (_adding(rechecks.c[it]) for it in ("rounds", "checked", "gone", "reworded"))

@@ -80,6 +80,7 @@ class Flow:
         self._parts = parts
         self._standing = Kept("standing", self._look, parts.clock, STANDING_SECS)
         self._books = Kept("ledger", self._count, parts.clock, BOOKS_SECS)
+        self._seen = Kept("coverage", parts.store.seen, parts.clock, BOOKS_SECS)  # it is told by full hours
 
     @cached_property
     def layout(self) -> Layout:
@@ -135,7 +136,7 @@ class Flow:
             faults=store.faults(),
             refusals=store.refusals(),
             usages=store.usages(),
-            seen=store.seen(),
+            seen=self._seen.get() or {},
             models=next((it.tags.stages for it in store.recent(1)), {}),
         )
 
