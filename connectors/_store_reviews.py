@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -21,9 +21,9 @@ from msgspec.structs import replace
 
 from connectors._aside import Stopping, aside, resting
 from connectors._pace import Pace
-from pipeline.errors import BadItem
+from pipeline.errors import BadItem, Trouble
 from pipeline.mention import Item, Mention
-from pipeline.ports import Clock, Gap, Page, Rejection, Usage
+from pipeline.ports import Backoff, Clock, Gap, Page, Rejection, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ class Store(Protocol):
         """What the requests for this app are counted in."""
         ...
 
-    def mentions(self, app: str, payload: bytes) -> Sequence[Mention]:
+    def mentions(self, payload: bytes) -> Sequence[Mention]:
         """The review in these bytes, by whose time the store sorts, and the answer to it where there is one; raises
         BadItem."""
         ...
@@ -154,7 +154,7 @@ class Looking:
         times: list[float] = []
         for raw in reversed(raws):
             try:
-                mentions = self.store.mentions(app, raw)
+                mentions = self.store.mentions(raw)
                 times.append(mentions[0].created_at.timestamp())
                 for mention in mentions:
                     known, wording = self._known.get(mention.id), _wording(mention)
@@ -206,6 +206,35 @@ class Looking:
             log.warning("the saved cursor cannot be read: starting with the backfill", via=self.name)
             return {}
         return {app: marks[app] for app in self.apps if app in marks}
+
+
+class Reading:
+    """A store's connector, but for what it looks at; `close` frees what the store holds."""
+
+    backoff: ClassVar[Mapping[Trouble, Backoff]] = {
+        "network": Backoff(first=5, factor=2, cap=300),
+        "http": Backoff(first=15, factor=2, cap=600),
+        "rate_limited": Backoff(first=60, factor=2, cap=3_600),
+        "silent": Backoff(first=15, factor=2, cap=300),
+    }
+
+    def __init__(self, looking: Looking, close: Callable[[], None]) -> None:
+        self._looking = looking
+        self._close = close
+
+    def pages(self, cursor: str | None) -> Iterator[Page]:
+        """What is new or reworded; from None, the newest `backfill` reviews of each app first, as far as the store
+        shows them."""
+        try:
+            yield from self._looking.pages(cursor)
+        finally:
+            self._close()
+
+    def parse(self, payload: bytes) -> Sequence[Item]:
+        """A kept review."""
+        if len(payload) >= KEEP_BYTES:
+            raise BadItem(f"the review was cut at {KEEP_BYTES:,} bytes when it was rejected")
+        return self._looking.store.mentions(payload)
 
 
 def _reworded(mention: Mention, made: datetime, now: datetime) -> Mention:

@@ -8,7 +8,7 @@ delays between attempts are documented.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -21,11 +21,11 @@ from connectors._exchange import sendable
 from connectors._gone import gone
 from connectors._pace import Pace
 from connectors._pictures import few_enough
-from connectors._store_reviews import KEEP_BYTES, Depth, Looking, Shown
+from connectors._store_reviews import Depth, Looking, Reading, Shown
 from connectors._wording import comparable
-from pipeline.errors import BadItem, ReplyRefused, SourceRefused, SourceUnavailable, Trouble
+from pipeline.errors import BadItem, ReplyRefused, SourceRefused, SourceUnavailable
 from pipeline.mention import Item, Kind, Media, Mention
-from pipeline.ports import Backoff, Context, Page, Settings
+from pipeline.ports import Context, Settings
 
 PAGE = 200
 """Reviews in one answer, the most Apple allows."""
@@ -99,46 +99,20 @@ class _Store:
         """The key's."""
         return self._api.pace
 
-    def mentions(self, app: str, payload: bytes) -> Sequence[Mention]:  # noqa: ARG002 - the review has it
+    def mentions(self, payload: bytes) -> Sequence[Mention]:
         """As the reader."""
         return self._reader.mentions(self._reader.read(payload))
 
 
-class Connector:
+class Connector(Reading):
     """Looks at each app for ever; the cursor is JSON, how far each was read."""
 
-    backoff: ClassVar[Mapping[Trouble, Backoff]] = {
-        "network": Backoff(first=5, factor=2, cap=300),
-        "http": Backoff(first=15, factor=2, cap=600),
-        "rate_limited": Backoff(first=60, factor=2, cap=3_600),
-        "silent": Backoff(first=15, factor=2, cap=300),
-    }
-
     def __init__(self, config: Config, context: Context) -> None:
-        self._reader = Reader(context.name, config.brand, context.clock)
-        self._api = Api(config.api_base, config.key, config.timeout_secs, context.clock)
-        self._looking = Looking(
-            context.name,
-            config.apps,
-            _Store(self._api, self._reader, context.name),
-            Depth(DEEPEST, config.backfill, config.lookback_secs),
-            config.poll_secs,
-            _RESERVE,
-            context.clock,
-        )
-
-    def pages(self, cursor: str | None) -> Iterator[Page]:
-        """What is new or reworded; from None, the newest `backfill` reviews of each app first."""
-        try:
-            yield from self._looking.pages(cursor)
-        finally:
-            self._api.close()
-
-    def parse(self, payload: bytes) -> Sequence[Item]:
-        """A kept review."""
-        if len(payload) >= KEEP_BYTES:
-            raise BadItem(f"the review was cut at {KEEP_BYTES:,} bytes when it was rejected")
-        return self._reader.mentions(self._reader.read(payload))
+        api = Api(config.api_base, config.key, config.timeout_secs, context.clock)
+        store = _Store(api, Reader(context.name, config.brand, context.clock), context.name)
+        depth = Depth(DEEPEST, config.backfill, config.lookback_secs)
+        looking = Looking(context.name, config.apps, store, depth, config.poll_secs, _RESERVE, context.clock)
+        super().__init__(looking, api.close)
 
 
 class Replier:

@@ -8,7 +8,7 @@ documented.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
@@ -23,11 +23,11 @@ from connectors._googleplay_reviews import Reader
 from connectors._html import text_of
 from connectors._pace import Pace
 from connectors._pictures import few_enough
-from connectors._store_reviews import KEEP_BYTES, Depth, Looking, Shown
+from connectors._store_reviews import Depth, Looking, Reading, Shown
 from connectors._wording import comparable
-from pipeline.errors import BadItem, ReplyRefused, SourceRefused, SourceUnavailable, Trouble
+from pipeline.errors import BadItem, ReplyRefused, SourceRefused, SourceUnavailable
 from pipeline.mention import Item, Kind, Media, Mention
-from pipeline.ports import Backoff, Context, Page, Secret, Settings
+from pipeline.ports import Context, Secret, Settings
 
 PAGE = 100
 """Reviews in one answer, the most Google allows."""
@@ -115,46 +115,20 @@ class _Play:
         """Each app has its own."""
         return self._api.pace(app)
 
-    def mentions(self, app: str, payload: bytes) -> Sequence[Mention]:  # noqa: ARG002 - the review has it
+    def mentions(self, payload: bytes) -> Sequence[Mention]:
         """As the reader."""
         return self._reader.mentions(self._reader.read(payload))
 
 
-class Connector:
+class Connector(Reading):
     """Looks at each app for ever; the cursor is JSON, how far each was read."""
 
-    backoff: ClassVar[Mapping[Trouble, Backoff]] = {
-        "network": Backoff(first=5, factor=2, cap=300),
-        "http": Backoff(first=15, factor=2, cap=600),
-        "rate_limited": Backoff(first=60, factor=2, cap=3_600),
-        "silent": Backoff(first=15, factor=2, cap=300),
-    }
-
     def __init__(self, config: Config, context: Context) -> None:
-        self._reader = Reader(context.name, config.brand, context.clock)
-        self._api = _api(config, context, 200)
-        self._looking = Looking(
-            context.name,
-            config.apps,
-            _Play(self._api, self._reader, context.name),
-            Depth(DEEPEST, config.backfill, config.lookback_secs, SHOWN),
-            config.poll_secs,
-            _CHECKS_AN_HOUR,
-            context.clock,
-        )
-
-    def pages(self, cursor: str | None) -> Iterator[Page]:
-        """What is new or changed; from None, the last week's newest `backfill` reviews of each app first."""
-        try:
-            yield from self._looking.pages(cursor)
-        finally:
-            self._api.close()
-
-    def parse(self, payload: bytes) -> Sequence[Item]:
-        """A kept review."""
-        if len(payload) >= KEEP_BYTES:
-            raise BadItem(f"the review was cut at {KEEP_BYTES:,} bytes when it was rejected")
-        return self._reader.mentions(self._reader.read(payload))
+        api = _api(config, context, 200)
+        store = _Play(api, Reader(context.name, config.brand, context.clock), context.name)
+        depth = Depth(DEEPEST, config.backfill, config.lookback_secs, SHOWN)
+        looking = Looking(context.name, config.apps, store, depth, config.poll_secs, _CHECKS_AN_HOUR, context.clock)
+        super().__init__(looking, api.close)
 
 
 class Replier:
