@@ -18,12 +18,11 @@ import msgspec
 from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 from connectors._discourse_posts import Post, Reader
 from connectors._inbox import Inbox
-from connectors._listener import RETRY_AFTER, body_of
-from connectors._pushed import Endpoint, Where
+from connectors._listener import body_of
+from connectors._pushed import Endpoint, Where, answering
 from pipeline.errors import BadItem
 from pipeline.mention import Item
 from pipeline.ports import Rejection
@@ -62,18 +61,12 @@ Taking = Callable[[Post], bool]
 def endpoint(webhook: Webhook, reader: Reader, wanted: Taking, inbox: Inbox, now: Callable[[], datetime]) -> Endpoint:
     """What answers the forum: 200 when it is durable, or nothing we take; `wanted` chooses among posts."""
 
-    async def receive(request: Request) -> Response:
-        try:
-            body = await body_of(request, webhook.max_body_bytes, webhook.durable_timeout_secs)
-            verify(webhook, request.headers.get("x-discourse-event-signature", ""), body)
-            items = take(body, request.headers.get("x-discourse-event", ""), reader, wanted, now())
-        except HTTPException as refusal:
-            return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
-        if items and not await inbox.submit(items):
-            return JSONResponse({"error": "not durable yet: send it again"}, 503, RETRY_AFTER)
-        return JSONResponse({"taken": len(items)})
+    async def read(request: Request) -> list[Item | Rejection]:
+        body = await body_of(request, webhook.max_body_bytes, webhook.durable_timeout_secs)
+        verify(webhook, request.headers.get("x-discourse-event-signature", ""), body)
+        return take(body, request.headers.get("x-discourse-event", ""), reader, wanted, now())
 
-    return receive
+    return answering(read, inbox)
 
 
 def verify(webhook: Webhook, given: str, body: bytes) -> None:

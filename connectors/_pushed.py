@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Generic, Self, TypeVar
 
 import structlog
 from pydantic import Field
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors._aside import resting
 from connectors._inbox import Inbox
-from connectors._listener import IDLE_SECS, PAGE_ITEMS, Listening, listening
+from connectors._listener import IDLE_SECS, PAGE_ITEMS, RETRY_AFTER, Listening, listening
 from pipeline.errors import SourceUnavailable
-from pipeline.ports import Clock, Page, Settings
+from pipeline.mention import Item
+from pipeline.ports import Clock, Page, Rejection, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +37,22 @@ class Where(Settings):
     path: str = Field(default="/", pattern=r"^/[^{}]*$")
     max_body_bytes: int = Field(default=2_000_000, ge=1, le=16_000_000)
     durable_timeout_secs: float = Field(default=10, gt=0, le=18)
+
+
+def answering(read: Callable[[Request], Awaitable[Sequence[Item | Rejection]]], inbox: Inbox) -> Endpoint:
+    """Answers 200 when what `read` finds in a request is durable, or is nothing; 503 where it is not yet, to be sent
+    again; and as the HTTPException says that `read` raises."""
+
+    async def receive(request: Request) -> Response:
+        try:
+            items = await read(request)
+        except HTTPException as refusal:
+            return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
+        if items and not await inbox.submit(items):
+            return JSONResponse({"error": "not durable yet: send it again"}, 503, RETRY_AFTER)
+        return JSONResponse({"taken": len(items)})
+
+    return receive
 
 
 class Pushed(Generic[Place]):

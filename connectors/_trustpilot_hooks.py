@@ -16,11 +16,10 @@ import msgspec
 from pydantic import Field, SecretStr, field_validator
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 from connectors._inbox import Inbox
-from connectors._listener import RETRY_AFTER, body_of
-from connectors._pushed import Endpoint, Where
+from connectors._listener import body_of
+from connectors._pushed import Endpoint, Where, answering
 from connectors._trustpilot_reviews import REVIEW, Shaper, read
 from pipeline.errors import BadItem
 from pipeline.mention import Item
@@ -65,20 +64,14 @@ class _Named(msgspec.Struct):
 def endpoint(webhook: Webhook, shaper: Shaper, inbox: Inbox, now: Callable[[], datetime]) -> Endpoint:
     """What answers Trustpilot: 200 when it is durable, or nothing we take."""
 
-    async def receive(request: Request) -> Response:
-        try:
-            given = request.path_params["secret"].encode("utf-8", "surrogatepass")
-            if not hmac.compare_digest(given, webhook.secret.get_secret_value().encode()):
-                raise HTTPException(404, "not found")
-            body = await body_of(request, webhook.max_body_bytes, webhook.durable_timeout_secs)
-            items = take(body, shaper, now())
-        except HTTPException as refusal:
-            return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
-        if items and not await inbox.submit(items):
-            return JSONResponse({"error": "not durable yet: send it again"}, 503, RETRY_AFTER)
-        return JSONResponse({"taken": len(items)})
+    async def found(request: Request) -> list[Item | Rejection]:
+        given = request.path_params["secret"].encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(given, webhook.secret.get_secret_value().encode()):
+            raise HTTPException(404, "not found")
+        body = await body_of(request, webhook.max_body_bytes, webhook.durable_timeout_secs)
+        return take(body, shaper, now())
 
-    return receive
+    return answering(found, inbox)
 
 
 def take(body: bytes, shaper: Shaper, now: datetime) -> list[Item | Rejection]:
