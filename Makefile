@@ -41,7 +41,7 @@ test: .venv/.developing ## every test that needs no server and is quick
 
 test-servers: .venv/.developing ## the long ones; all on Kafka and PostgreSQL, against other real servers, and when these are stopped
 	@deploy/system-packages chromium:chromium nginx:nginx npm:npm java:default-jre-headless mvn:maven \
-		dovecot:dovecot-imapd dovecot:dovecot-lmtpd
+		dovecot:dovecot-imapd dovecot:dovecot-lmtpd g++:g++
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python deploy/kafka/broker.py fetch; fi
 	$(BIN)/pytest --ignore tests/servers --ignore tests/faults -m "(kafka or postgres or long) and not browser" \
 		--numprocesses 2 --dist worksteal

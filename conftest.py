@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.feeds",
     "tests.fixtures.jetstream",
+    "tests.fixtures.bluesky_network",
     "tests.fixtures.x_server",
     "tests.fixtures.site",
 ]

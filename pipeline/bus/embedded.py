@@ -21,7 +21,8 @@ How it keeps the port's promises:
   not cost it its place) is younger than `lease_secs`; the partitions of one that is not are shared out by whoever
   polls next. Fair shares and who takes what are in `embedded_share.py`.
 - *Purged means erased.* `purge` answers `now`: deleted text is overwritten with zeros in the file (`secure_delete`) and
-  the write-ahead log, which still held it, is emptied before it returns.
+  the write-ahead log, which still held it, is emptied before it returns. What SQLite left in a page when it moved a row
+  before is beyond it: only `VACUUM` takes that away, which `harken erase` runs where it finds such remains.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 from connectors._discourse_api import Account, Api, Declined
 from connectors._discourse_reply import Reply
 from connectors.discourse import Config, Connector, Rechecker, Replier
-from deploy.openapi import prism as deploy
 from pipeline.clock import ManualClock
 from pipeline.errors import HarkenError
 from pipeline.mention import Media
@@ -23,6 +22,7 @@ from pipeline.ports import Context
 from tests.contract.repliers.discourse import asked
 from tests.fixtures.discourse import ACCOUNT, HERE, KEY
 from tests.fixtures.pictures import PNG, Gallery
+from tests.fixtures.prism import serving
 from tests.fixtures.stand_in import Asked, StandIn, Told, told
 
 CLOCK = ManualClock(datetime(2026, 1, 5, 9, 0, tzinfo=UTC))
@@ -58,12 +58,8 @@ class Judge(StandIn):
 
 @pytest.fixture(scope="module")
 def prism() -> Iterator[str]:
-    try:
-        deploy.fetch()
-        with deploy.Prism("discourse.json") as running:
-            yield running.url
-    except deploy.PrismError as error:
-        pytest.fail(str(error))
+    with serving("discourse.json") as url:
+        yield url
 
 
 @pytest.fixture
