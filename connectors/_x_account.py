@@ -166,11 +166,15 @@ def _object(request: Callable[[], Any]) -> dict[str, Any]:
 
 
 def _explained(response: requests.Response) -> bytes:
-    """The body; its errors' messages as one, where X says nothing above them."""
+    """The body; where it lists errors, what it says above them and their messages as one."""
     body = Answer(response.status_code, body=response.content).json
     errors = body.get("errors")
-    if isinstance(errors, list) and not body.get("detail"):
-        told = [str(error.get("detail") or error.get("message") or "") for error in errors if isinstance(error, dict)]
-        if any(told):
-            return plain("; ".join(filter(None, told))).encode()
-    return response.content
+    told = [
+        str(error.get("detail") or error.get("message") or "")
+        for error in (errors if isinstance(errors, list) else ())
+        if isinstance(error, dict)
+    ]
+    if not any(told):
+        return response.content
+    above = body.get("detail")
+    return plain("; ".join(filter(None, [above if isinstance(above, str) else "", *told]))).encode()

@@ -154,6 +154,10 @@ class Api:
         """These posts (100 at most) as they are now; `errors` name those that are not to be had."""
         return self._look("/2/tweets", {"ids": ",".join(ids)})
 
+    def post(self, id: str) -> dict[str, Any]:
+        """One post as it is now, or the `errors` that say why not."""
+        return self._look(f"/2/tweets/{id}", {})
+
     def _look(self, route: str, asked: Mapping[str, str | None]) -> dict[str, Any]:
         given = {name: value for name, value in asked.items() if value is not None}
         return self._fields.asked(

@@ -8,7 +8,7 @@ post that is returned, and one that was read the same day not again: so a day's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar, Literal
@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from connectors._gone import gone
-from connectors._x_api import Api
-from connectors._x_posts import Reader, results
+from connectors._x_api import Api, InvalidRequest
+from connectors._x_posts import Message, Reader, results
 from pipeline.errors import BadItem, SourceUnavailable
 from pipeline.mention import Item, Mention, Removal
 from pipeline.ports import Context
@@ -28,6 +28,9 @@ _GONE: dict[str, Literal["deleted", "account_hidden"]] = {
     "resource-unavailable": "deleted",
     "not-authorized-for-resource": "account_hidden",
 }
+_VERSIONS = ("edit_history_tweet_ids", "edit_history_post_ids")
+_ALONE = 10
+"""Posts asked for one by one, at most, each time."""
 
 
 class Rechecks:
@@ -38,6 +41,7 @@ class Rechecks:
 
     def __init__(self, token: SecretStr, base: str, timeout_secs: float, posts_a_day: int, context: Context) -> None:
         self._most = posts_a_day
+        self.per_hour = posts_a_day / 24
         self._shown = (date.min, 0)
         self._token = token
         self._base = base
@@ -60,15 +64,30 @@ class Rechecks:
                 retry_after=self._until_tomorrow(),
             )
         with closing(Api(self._token, self._base, self._timeout, self._clock)) as api:
-            answer = api.posts(list(asked))
+            answers = [api.posts(list(asked))]
+            answers += self._alone(api, _unmentioned(answers[0], asked)[:_ALONE])
+        items: list[Item] = []
+        for answer in answers:
+            items += self._became(answer, asked)
+            shown += len(_posts(answer))
+        self._shown = (today, shown)
+        return items
+
+    def _alone(self, api: Api, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """What is said of posts about which nothing was said: X always says something, its playground only when asked
+        for one alone."""
+        answers: list[dict[str, Any]] = []
+        for id in ids:
+            try:
+                answers.append(api.post(id))
+            except (InvalidRequest, SourceUnavailable):
+                break
+        return answers
+
+    def _became(self, answer: dict[str, Any], asked: dict[str, Mention]) -> list[Item]:
         errors = answer.get("errors")
         items: list[Item] = [*self._gone(errors, asked)] if isinstance(errors, list) else []
-        try:
-            found = results(answer)
-        except BadItem:  # what cannot be told is left out
-            return items
-        self._shown = (today, shown + len(found))
-        for message in found:
+        for message in _posts(answer):
             try:
                 read = self._reader.items(message, self._clock.now())
             except BadItem:
@@ -88,7 +107,7 @@ class Rechecks:
     def _gone(self, errors: Sequence[Any], asked: dict[str, Mention]) -> list[Removal]:
         removals = []
         for error in errors:
-            if not isinstance(error, dict) or error.get("parameter") not in ("ids", None):
+            if not isinstance(error, dict) or error.get("parameter") not in ("ids", "id", None):
                 continue  # about what a post refers to
             mention = asked.get(str(error.get("resource_id") or error.get("value") or ""))
             reason = _GONE.get(str(error.get("type", "")).rpartition("/")[2])
@@ -102,3 +121,27 @@ class Rechecks:
         if stored is None or not isinstance(item, Mention) or item.revision <= stored.revision:
             return None
         return replace(item, brand=stored.brand or item.brand, via=stored.via, own=stored.own)
+
+
+def _posts(answer: dict[str, Any]) -> list[Message]:
+    """The posts of an answer; what cannot be told is left out."""
+    data = answer.get("data")
+    try:
+        return results(answer | {"data": [data]} if isinstance(data, dict) else answer)
+    except BadItem:
+        return []
+
+
+def _unmentioned(answer: dict[str, Any], asked: Iterable[str]) -> list[str]:
+    """The ids asked for about which the answer says nothing; none where it cannot be read."""
+    errors, said = answer.get("errors"), set[str]()
+    for error in errors if isinstance(errors, list) else ():
+        said |= {str(error.get("resource_id")), str(error.get("value"))} if isinstance(error, dict) else set()
+    try:
+        found = [message.data or {} for message in results(answer)]
+    except BadItem:
+        return []
+    for post in found:
+        versions = [post.get(name) for name in _VERSIONS]
+        said |= {str(id) for ids in versions if isinstance(ids, list) for id in ids} | {str(post.get("id"))}
+    return [id for id in asked if id not in said]

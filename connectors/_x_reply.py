@@ -212,9 +212,10 @@ def _id_of(answer: dict[str, Any], name: str, what: str) -> str:
 
 
 def _listed(answer: dict[str, Any], type: Any) -> Any:
-    """What the answer lists; one that does not say how much it lists is none, or all would be sent twice."""
+    """What the answer lists; one that neither lists anything nor says how much is none, or all would be sent twice."""
     meta = answer.get("meta")
-    if not isinstance(meta, dict) or not isinstance(meta.get("result_count"), int):
+    counted = isinstance(meta, dict) and isinstance(meta.get("result_count"), int)
+    if not counted and not isinstance(answer.get("data"), list):
         raise SourceUnavailable("X did not say what the account has sent already", trouble="http")
     try:
         return msgspec.convert(answer.get("data") or [], type)

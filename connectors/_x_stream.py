@@ -1,7 +1,9 @@
 """The stream's lines, read by a thread of their own so that whoever takes them never waits for long.
 
 Lines end with `\\r\\n`; an empty line is the heartbeat X sends at least every 20 seconds
-(docs.x.com/x-api/posts/filtered-stream/integrate/consume-streaming-data).
+(docs.x.com/x-api/posts/filtered-stream/integrate/consume-streaming-data). X's own local playground
+(docs.x.com/tools/playground) sends server-sent events in their place: `data: ` before each line of JSON, and comments
+that begin with a colon. JSON begins with neither, so both are read.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ class Lines:
         rest = b""
         while data := self._response.raw.read1(65_536):
             *lines, rest = (rest + data).split(b"\n")
-            yield from (line.rstrip(b"\r") for line in lines)
+            yield from (line.rstrip(b"\r").removeprefix(b"data:") for line in lines if not line.startswith(b":"))
             if len(rest) > _LONGEST:
                 raise SourceUnavailable("X sent a line without end", trouble="http")
 

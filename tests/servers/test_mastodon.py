@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,9 @@ access_token = "care-token-4711"
 [[seed.accounts]]
 username = "ana"
 access_token = "ana-token-4711"
+[[seed.accounts]]
+username = "ben"
+access_token = "ben-token-4711"
 """
 PATIENCE = 60.0
 
@@ -106,9 +109,9 @@ class Mock:
         self.call("POST", "/api/v1/_mock/faults", json={"match": {"path": path}, "effect": effect, "count": count})
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder = tmp_path_factory.mktemp("mastodon")
+@contextmanager
+def serving(folder: Path) -> Iterator[int]:
+    """The server's port, until the end of the block."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     (folder / "mm.toml").write_text(CONFIG.format(port=port))
@@ -126,6 +129,12 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             yield port
         finally:
             server.kill()
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with serving(tmp_path_factory.mktemp("mastodon")) as port:
+        yield port
 
 
 @pytest.fixture
