@@ -63,7 +63,10 @@ class Api:
         self._clock = clock
         self._client: httpx2.Client | None = None
         self._host = httpx2.URL(base).host
-        self.pace = Pace(clock, *(_NOBODY if account is None else _USER if account.user_key else _ADMIN))
+        windows = _NOBODY if account is None else _USER if account.user_key else _ADMIN
+        self.pace = Pace(clock, *windows)
+        self.an_hour = min(window.requests * 3_600 / window.seconds for window in windows)
+        """Requests that are allowed in an hour, hour after hour."""
 
     def get(self, path: str, params: Mapping[str, str] | tuple[tuple[str, str], ...] = ()) -> Any:
         """The JSON at `path`."""

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from connectors._gone import gone
-from connectors._mastodon_api import Allowance, Api, Refused
+from connectors._mastodon_api import REQUESTS, WINDOW_SECS, Allowance, Api, Refused
 from connectors._mastodon_posts import SOURCE, Posted, identify, moment, read, to_mention
 from pipeline.errors import BadItem, SourceRefused, SourceUnavailable
 from pipeline.mention import Item, Mention
@@ -25,7 +25,7 @@ from pipeline.ports import Context
 
 
 class Rechecks:
-    """Asks the servers the mentions were seen on."""
+    """Asks the servers the mentions were seen on. What a server's limit keeps from being asked waits for next time."""
 
     source: str = SOURCE
     batch: ClassVar[int] = 20
@@ -35,6 +35,8 @@ class Rechecks:
         self._timeout = timeout_secs
         self._clock = context.clock
         self._allowances = {url: Allowance(url.partition("://")[2], context.clock) for url in tokens}
+        # A request may be needed for each: half of what its server allows in five minutes.
+        self.per_hour = REQUESTS / WINDOW_SECS * 3_600 / 2 * len(tokens)
 
     def recheck(self, mentions: Sequence[Mention]) -> Sequence[Item]:
         """Removals and new wordings. One server in trouble leaves its mentions out; where all are, it raises."""
@@ -74,6 +76,8 @@ class Rechecks:
         shown = {str(one.get("id")): one for one in answer if isinstance(one, dict)} if isinstance(answer, list) else {}
         for mention in mentions:
             id = mention.reply_ref["id"]
+            if id not in shown and api.allowance.wait_secs():
+                continue
             status = shown.get(id) or await self._one(api, id)
             if status is None:
                 items.append(gone(mention, self._clock.now()))

@@ -194,16 +194,18 @@ class Graph:
         return answer.json
 
     def _fault(self, answer: Answer, wait: float | None) -> Exception:
-        error = answer.json.get("error")
-        error = error if isinstance(error, dict) else {}
+        said = answer.json.get("error")
+        error = said if isinstance(said, dict) else {}
         code, subcode = (_whole(error.get(name)) for name in ("code", "error_subcode"))
-        said = error.get("error_user_msg") or error.get("message") or ""
-        words = plain(str(said), self.hidden) or f"status {answer.status}"
+        words = plain(str(error.get("error_user_msg") or error.get("message") or ""), self.hidden)
+        words = words or f"status {answer.status}"
         if answer.status == 429 or code in _LIMITED:
             return SourceUnavailable(
                 f"Meta takes no more requests for now: {words}", trouble="rate_limited", retry_after=wait
             )
-        if answer.status >= 500 or answer.status == 408 or code in _LATER or error.get("is_transient") is True:
+        # Without an error of the Graph API somebody between us and Meta has answered.
+        passing = not error or answer.status >= 500 or answer.status == 408 or error.get("is_transient") is True
+        if passing or code in _LATER:
             return SourceUnavailable(f"Meta answered {answer.status}: {words}", trouble="http", retry_after=wait)
         return Declined(answer.status, code, subcode, words)
 

@@ -4,7 +4,8 @@ POST /{comment}/comments and /{post}/comments (Facebook), /{ig-comment}/replies,
 account was named elsewhere, and on Threads a container (POST /{profile}/threads with `reply_to_id`) that is then
 published (/threads_publish): at most 1,000 replies in 24 hours. POST /{comment}/likes; `is_hidden` on Facebook, `hide`
 on Instagram, /manage_reply on Threads; POST /me/messages with `recipient: {comment_id}` writes in private to who
-commented, once for each comment and within 7 days (Messenger Platform, Private Replies).
+commented, once for each comment and within 7 days (Messenger Platform, Private Replies). What was written then is in
+the comment's `private_reply_conversation` (Graph API, Comment) and in /me/conversations (Conversations API).
 
 Meta knows no idempotency key. So before anything is posted, our answers there are looked through for this one. What
 cannot be looked through is an answer to who named the account on Instagram elsewhere.
@@ -33,6 +34,7 @@ _PAGES = 3
 _IN_PRIVATE = timedelta(days=7)
 _ANSWERED = 10_900
 """`Activity already replied to`: there is a private reply to this comment."""
+_MESSAGES = "messages.limit(50){id,message,from}"
 _LOOKS = 8
 _LOOK_SECS = 2.0
 _LIKES: Mapping[Network, str] = {"instagram": "Instagram", "threads": "Threads"}
@@ -50,6 +52,7 @@ class Answers:
 
     pictures: ClassVar[int] = 1
     actions: ClassVar[frozenset[Action]] = frozenset({"like", "hide", "message"})
+    once: ClassVar[frozenset[Action]] = frozenset({"message"})
 
     def __init__(self, reply: Reply, network: Network, accounts: Sequence[str], graph: Graph, clock: Clock) -> None:
         self._network = network
@@ -140,10 +143,36 @@ class Answers:
             )
         except Declined as refusal:
             if refusal.code == _ANSWERED:
-                return mention.native_id  # sent before, and only one is allowed
+                return self._answered(mention, text)
             raise
         sent = made.get("message_id")
         return sent if isinstance(sent, str) and sent else mention.native_id
+
+    def _answered(self, mention: Mention, text: str) -> str:
+        """The id of the one private message there was, where it is this one."""
+        had = "Meta allows one private message for each comment, and this one has had it"
+        try:
+            for one in self._written(mention):
+                said, who = one.get("message"), _dict(one.get("from")).get("id")
+                if comparable(str(said or "")) == comparable(text) and str(who) != mention.author.id:
+                    return str(one.get("id") or mention.native_id)
+        except Declined as refusal:
+            whether = f"Whether it was this one Meta does not show ({refusal.words}): look into its inbox."
+            raise ReplyRefused(f"{had}. {whether}") from None
+        raise ReplyRefused(f"{had}: this was not sent.")
+
+    def _written(self, mention: Mention) -> list[Mapping[str, Any]]:
+        """The newest messages between account and author; of a comment on Facebook, those that began with it."""
+        account, id = mention.reply_ref["account"], mention.reply_ref["id"]
+        if self._network == "facebook" and mention.kind is Kind.COMMENT:
+            found = self._graph.get(account, id, fields=f"private_reply_conversation{{{_MESSAGES}}}")
+            talks = [_dict(found.get("private_reply_conversation"))]
+        else:
+            platform = "messenger" if self._network == "facebook" else "instagram"
+            who = mention.author.id
+            found = self._graph.get(account, "me/conversations", platform=platform, user_id=who, fields=_MESSAGES)
+            talks = _list(found.get("data"))
+        return [one for talk in talks for one in _list(_dict(talk.get("messages")).get("data"))]
 
     # ---------------------------------------------------------------------------------------------------- answering
 

@@ -24,7 +24,10 @@ class Rechecks:
     source = "youtube"
     batch: ClassVar[int] = 50
 
-    def __init__(self, api: Api, reader: Reader, clock: Clock) -> None:
+    def __init__(self, api: Api, reader: Reader, clock: Clock, units: float) -> None:
+        """`units` of the day's may be spent on this."""
+        # A batch may hold comments and videos, and what is missing is asked for twice: four units.
+        self.per_hour = units / 24 / 4 * self.batch
         self._api = api
         self._reader = reader
         self._clock = clock

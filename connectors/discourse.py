@@ -46,6 +46,8 @@ _RESERVE = 5
 _REMEMBERED = 5_000
 _NOWHERE = (0, 0)
 _AWAY_SECS = 300.0
+_CHECKS = 0.4
+"""The part of what the forum allows that may be spent on asking what became of posts."""
 """Silence after which a resumed forum is told as a gap that reading back has filled."""
 
 
@@ -294,6 +296,7 @@ class Rechecker:
 
     def __init__(self, config: Config, context: Context) -> None:
         self._api = Api(config.url, config.account or config.reply, config.timeout_secs, context.clock)
+        self.per_hour = self._api.an_hour * _CHECKS
         self._reader = Reader(config.url, context.name, config.brand)
         self._clock = context.clock
 

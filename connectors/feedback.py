@@ -8,11 +8,13 @@ machine's is taken as well and carries why (`suspicions`): routing puts it aside
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
+import msgspec
 import structlog
+from msgspec import Meta
 from msgspec.structs import replace
 from pydantic import AfterValidator, Field
 from starlette.applications import Starlette
@@ -38,6 +40,9 @@ log = structlog.get_logger(__name__)
 _MOST_BYTES = 262_144
 """Of a filled-in form: its longest message, when every character is four bytes and each of them is escaped, and half as
 much again, so that a message that is too long comes back to be shortened."""
+
+_REMEMBERED = 500
+"""Messages of which it is known when each came first."""
 
 _NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 
@@ -92,10 +97,13 @@ class Connector:
         self._clock = context.clock
         self._tokens = Tokens(config.secret)
         self._limits = Limits(context.clock, config.per_address, config.per_form, config.within_minutes)
+        self._first: dict[str, float] = {}
 
-    def pages(self, cursor: str | None) -> Iterator[Page]:  # noqa: ARG002 - a push source has no place to go on from
-        """Listen until closed; there is no cursor, because whoever was not thanked is asked to send again."""
+    def pages(self, cursor: str | None) -> Iterator[Page]:
+        """Listen until closed. Whoever was not thanked is asked to send again; the cursor says when each of the newest
+        messages came first, so that one sent again is the same."""
         config, inbox = self._config, Inbox(self._config.durable_timeout_secs)
+        self._first = _restored(cursor)
         try:
             with listening("feedback", self._app(inbox), inbox, config.host, config.port, config.proxies) as server:
                 self.port = server.port
@@ -105,7 +113,11 @@ class Connector:
                     if not server.thread.is_alive():
                         raise SourceUnavailable("the listener stopped")
                     messages = inbox.take(PAGE_ITEMS, IDLE_SECS)
-                    yield Page([item for message in messages for item in message.items], heard=bool(messages))
+                    yield Page(
+                        [item for message in messages for item in message.items],
+                        cursor=msgspec.json.encode(self._first.copy()).decode() if messages else None,
+                        heard=bool(messages),
+                    )
                     inbox.durable(messages)
         finally:
             self.port = None
@@ -162,7 +174,11 @@ class Connector:
         self, request: Request, entry: Entry, form: Form, name: str, reference: str, signs: tuple[str, ...]
     ) -> Item:
         page = request.query_params.get("page", "")
-        found = forms.mention(entry, form, name, reference=reference, page=page, now=self._clock.now())
+        first = self._first.setdefault(reference, self._clock.now().timestamp())
+        while len(self._first) > _REMEMBERED:
+            del self._first[next(iter(self._first))]
+        now = datetime.fromtimestamp(first, UTC)
+        found = forms.mention(entry, form, name, reference=reference, page=page, now=now)
         return replace(found, via=self._via, collected_at=found.created_at, suspicions=signs)
 
     def _signs(self, entry: Entry, age: float) -> tuple[str, ...]:
@@ -221,6 +237,14 @@ class Connector:
         here = name + (f"?{urlencode(kept)}" if kept else "")
         text = pages.render(template, form, name, _language(request), here=here, **more)
         return HTMLResponse(text, status, {**_headers(form), **headers})
+
+
+def _restored(cursor: str | None) -> dict[str, float]:
+    try:
+        return msgspec.json.decode(cursor or "{}", type=dict[str, Annotated[float, Meta(ge=0, le=253402300799)]])
+    except msgspec.MsgspecError:
+        log.warning("the saved cursor cannot be read: what is sent again may count as changed")
+        return {}
 
 
 def _language(request: Request) -> str:

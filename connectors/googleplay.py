@@ -187,6 +187,8 @@ class Rechecker:
 
     source = "googleplay"
     batch: ClassVar[int] = 10
+    per_hour = 40.0
+    """Of the 50 requests that looking leaves; the others are for answers."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self._api = _api(config, context, _CHECKS_AN_HOUR)

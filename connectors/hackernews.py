@@ -11,6 +11,7 @@ There is no Replier: the API reads only, and the site's guidelines and its terms
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -331,6 +332,8 @@ class Rechecker:
 
     source = "hackernews"
     batch: ClassVar[int] = 10
+    per_hour = math.inf
+    """No limit is documented."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self._clock = context.clock

@@ -2,9 +2,9 @@
 
 One source is one network, because each has a callback address, ids and lengths of its own. The webhooks stand in
 _meta_hooks.py, what they say in _meta_events.py, the Graph API with its limits in _meta_graph.py. A change is answered
-when it is durable, and Meta sends what was not answered again for 36 hours: an absence shorter than that loses nothing,
-of a longer one the beginning is a gap, which is read back where Meta allows it (_meta_back.py). Instagram tells of no
-deletion: the Rechecker asks for those, and for whatever a webhook lost.
+when it is durable, and Meta sends what was not answered again for 36 hours, less and less often: what is older than
+half of that when we are back may not come again, and is a gap, which is read back where Meta allows it (_meta_back.py).
+Instagram tells of no deletion: the Rechecker asks for those, and for whatever a webhook lost.
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ from pipeline.posting import SigningSecret
 log = structlog.get_logger(__name__)
 
 REDELIVERED = timedelta(hours=36)
-"""For so long Meta sends again what was not answered (Webhooks, Event Notifications)."""
+"""For so long Meta sends again what was not answered, "with decreasing frequency" (Webhooks, Event Notifications)."""
+_CERTAIN = REDELIVERED / 2
+"""At this age it comes once more for certain where pauses no more than double: the last time is in the second half."""
+_CHECKS_AN_HOUR: Mapping[Network, float] = {"facebook": 100.0, "instagram": 100.0, "threads": 2_200 / 24 / 2}
+"""Half of what is allowed: 2,200 queries in 24 hours at Threads, else 4,800 in 24 hours for each account, times the
+people who engage with it (Graph API, Rate Limits), of whom there is one at least."""
 _SAVED_SECS = 60.0
 _QUOTA_SECS = 3_600.0
 _REPLIES_A_DAY = "replies in 24 hours"
@@ -191,10 +196,12 @@ class Connector:
         if since.year < 2000:
             log.warning("the saved cursor cannot be read: whether something was missed is not known", via=self._name)
             return None
-        until = self._clock.now() - REDELIVERED
+        until = self._clock.now() - _CERTAIN
         if since >= until:
             return None
-        return Gap(since, until, "nobody answered Meta's webhooks", note="Meta sends again for 36 hours only")
+        return Gap(
+            since, until, "nobody answered Meta's webhooks", note="Meta sends again for 36 hours, less and less often"
+        )
 
     def _read_back(self, gap: Gap, inbox: Inbox) -> Generator[Page, None, None]:
         """Fill the gap as far as can be; what is pushed meanwhile goes on. The cursor moves on with the last page."""
@@ -246,6 +253,7 @@ class Rechecker:
 
     def __init__(self, config: Config, context: Context) -> None:
         self.source: str = config.network
+        self.per_hour = _CHECKS_AN_HOUR[config.network] * (1 if config.network == "threads" else len(config.accounts))
         self._ids = config.ids
         self._graph = _graph(config, context)
         self._clock = context.clock

@@ -42,6 +42,7 @@ _REMEMBERED = 5_000
 _LOOKBACK_SECS = 3_600.0
 """How much further back than the newest review known is read: one appears when Trustpilot has looked at it."""
 _AWAY_SECS = 900.0
+_HOURS_A_YEAR = 8_766
 
 
 class Config(Settings):
@@ -55,6 +56,7 @@ class Config(Settings):
     brand          given to every mention
     poll_secs      between two looks at the newest reviews; 0: never, only webhooks
     backfill       reviews that are taken on the first start
+    calls_a_year   what the plan allows; a quarter of it is spent on asking what became of reviews
     timeout_secs   to wait for an answer of Trustpilot
     api_base       where the API is
     """
@@ -67,6 +69,7 @@ class Config(Settings):
     brand: str | None = None
     poll_secs: float = Field(default=600, ge=0)
     backfill: int = Field(default=PAGE, ge=0, le=DEEPEST)
+    calls_a_year: int = Field(default=200_000, ge=0)
     timeout_secs: float = Field(default=15, gt=0, le=60)
     api_base: str = Field(
         default="https://api.trustpilot.com", pattern=r"^(https://|http://(127\.0\.0\.1|localhost)(:|/|$))"
@@ -254,6 +257,7 @@ class Rechecker:
 
     def __init__(self, config: Config, context: Context) -> None:
         self._api = _api(config, context)
+        self.per_hour = config.calls_a_year / 4 / _HOURS_A_YEAR
         self._unit = config.business_unit
         self._shaper = Shaper(config.business_unit, context.name, config.brand)
         self._clock = context.clock

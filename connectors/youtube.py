@@ -74,7 +74,7 @@ class Config(Settings):
     lookback_secs  how much further back than the newest thread known is read
     threads        how many known threads, the newest, are asked for new replies
     daily_units    what the project has a day
-    reserve_units  what of it is left for answers (50 each) and for checking what is kept
+    reserve_units  what of it is left for answers (50 each) and, half of it at most, for checking what is kept
     daily_searches searches the project has a day
     timeout_secs   to wait for an answer
     api_base       where the API is
@@ -371,7 +371,7 @@ class Rechecker(Rechecks):
     """Asks what became of comments and videos (`_youtube_recheck.py`)."""
 
     def __init__(self, config: Config, context: Context) -> None:
-        super().__init__(_api(config, context), _reader(config, context), context.clock)
+        super().__init__(_api(config, context), _reader(config, context), context.clock, config.reserve_units / 2)
 
 
 def _reader(config: Config, context: Context) -> Reader:

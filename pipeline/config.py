@@ -272,8 +272,9 @@ class Adapter:
 
 
 class RecheckSettings(Settings):
-    """How stored mentions of a source are checked again, where its platform sends no deletes: `per_hour` of them (0:
-    none), each that is not older than `days`, over and over."""
+    """How stored mentions of a source are checked again, where its platform sends no deletes: `per_hour` of them at
+    most (fewer where the platform leaves no room for so many; 0: none), each that is not older than `days`, over and
+    over."""
 
     per_hour: int = Field(600, ge=0, le=1_000_000)
     days: float = Field(30, gt=0)

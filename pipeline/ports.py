@@ -259,7 +259,10 @@ to its author in private."""
 
 class Actor(Replier, Protocol):
     """A Replier that can do more than reply, as far as `actions` says. An action done twice under one key, or on what
-    is so already, has no second effect. Errors are those of `reply`."""
+    is so already, has no second effect. Errors are those of `reply`.
+
+    Where the platform lets an action be done only once to a mention, in whatever words, the class also holds it in
+    `once`, a frozenset of actions."""
 
     actions: ClassVar[frozenset[Action]]
 
@@ -283,6 +286,10 @@ class Rechecker(Protocol):
 
     batch: ClassVar[int]
     """How many mentions one call takes at most: what the platform answers in one request."""
+
+    per_hour: float
+    """About how many mentions an hour may be asked at most, by what the platform documents and what listening and
+    answering need of it; infinity where it sets no limit. No more are asked about, whatever is configured."""
 
     def recheck(self, mentions: Sequence[Mention]) -> Sequence[Item]:
         """A Removal for each that is gone or hidden, the Mention anew for each that was reworded, nothing for the

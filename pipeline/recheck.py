@@ -27,8 +27,9 @@ NOTHING_SECS = 60.0
 
 
 class Rechecking:
-    """Walks through a source's stored mentions, `settings.per_hour` of them an hour. After a restart it goes on where
-    it was; a batch that was asked and not settled is asked again."""
+    """Walks through a source's stored mentions, `settings.per_hour` of them an hour or as many as the platform leaves
+    room for (`Rechecker.per_hour`), whichever is less. After a restart it goes on where it was; a batch that was asked
+    and not settled is asked again."""
 
     def __init__(
         self,
@@ -44,11 +45,16 @@ class Rechecking:
         self._store = store
         self._clock = clock
         self._backoff = backoff
-        self._settings = settings
+        self._days = settings.days
+        self._per_hour = min(float(settings.per_hour), rechecker.per_hour)
+        self._size = min(rechecker.batch, max(1, int(self._per_hour)))
         self._attempt = 0
 
     def run(self) -> None:
-        """Until the clock is stopped, or the platform refuses us for good."""
+        """Until the clock is stopped, or the platform refuses us for good; at once where none may be asked about."""
+        if self._per_hour <= 0:
+            log.warning("stored mentions are not checked: their source leaves no room for it", via=self._intake.via)
+            return
         while not self._clock.stopping:
             try:
                 asked = self.step()
@@ -63,13 +69,13 @@ class Rechecking:
                 return
             else:
                 self._attempt = 0
-                delay = 3600.0 * asked / self._settings.per_hour if asked else NOTHING_SECS
+                delay = 3600.0 * asked / self._per_hour if asked else NOTHING_SECS
             self._clock.wait(delay)
 
     def step(self) -> int:
         """Check the next few; returns how many were asked about, 0 at the end of a round."""
-        via, size = self._intake.via, min(self._rechecker.batch, self._settings.per_hour)
-        since = self._clock.now() - timedelta(days=self._settings.days)
+        via, size = self._intake.via, self._size
+        since = self._clock.now() - timedelta(days=self._days)
         before = patiently(self._clock, "store", self._store.rounds).get(via)
         position = before.position if before else ""
         some = patiently(

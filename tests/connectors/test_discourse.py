@@ -385,6 +385,16 @@ def recheck(forum: Forum, *mentions: Mention, **changes: Any) -> list[Item]:
     return list(rechecker.recheck(mentions))
 
 
+@pytest.mark.parametrize(("key", "a_day"), [(None, 43_200), (False, 86_400), (True, 2_880)])
+def test_asking_and_looking_once_a_minute_fit_into_what_a_forum_allows(key: bool | None, a_day: int) -> None:
+    config = Config(url="https://forum.example")
+    if key is not None:
+        config = config.model_copy(update={"account": Account(username="acme", api_key=SecretStr("k"), user_key=key)})
+    rechecker = Rechecker(config, Context("forum", (), ManualClock(START)))
+    looks = 86_400 / config.poll_secs
+    assert 0.3 * a_day < 24 * rechecker.per_hour <= a_day - looks
+
+
 def test_what_became_of_posts_is_asked_for(forum: Forum) -> None:
     forum.add(post(1, "Acme lost my parcel"), post(2, "Reworded", updated_at=when(5)), post(3, deleted_at=when(1)))
     forum.add(post(5, topic_id=8, post_number=1), post(6, hidden=True))

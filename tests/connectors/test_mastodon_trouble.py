@@ -9,18 +9,22 @@ from functools import partial
 import msgspec
 import pytest
 import structlog
+from pydantic import SecretStr
 
 from connectors._mastodon_api import Allowance
 from connectors._mastodon_cursor import Cursor, Place, load
 from connectors._mastodon_found import Filled
 from connectors._mastodon_pages import back
-from connectors.mastodon import Connector
+from connectors.mastodon import Config, Connector, Rechecker, Server
 from pipeline.clock import ManualClock
 from pipeline.errors import SourceRefused, SourceUnavailable
+from pipeline.mention import Removal
+from pipeline.ports import Context
 from tests.fixtures.ear import heard
-from tests.fixtures.mastodon import Mastodon
+from tests.fixtures.mastodon import ANA, Mastodon
 from tests.fixtures.mastodon_listening import NOBODY, WIRES, Ahead, connector, settled, speak, standing
 from tests.fixtures.mastodon_streams import TOKEN
+from tests.fixtures.shapes import mention
 from tests.fixtures.stand_in import told
 
 
@@ -181,6 +185,28 @@ def test_a_limit_at_the_door_is_the_sources_and_its_rest_is_told(town: Mastodon)
     with heard(connector(town)) as ear, pytest.raises(SourceUnavailable) as failure:
         ear.until(lambda: False)
     assert (failure.value.trouble, failure.value.retry_after) == ("rate_limited", 77)
+
+
+def test_what_a_limit_does_not_let_be_asked_is_left_for_another_time_and_not_waited_for(town: Mastodon) -> None:
+    clock = ManualClock()
+    posts = [town.post(f"{number} #acme") for number in range(3)]
+    refs = [{"server": town.url, "id": post["id"], "visibility": "public", "acct": ANA} for post in posts]
+    kept = [mention(f"mastodon:{post['uri']}", "#acme", reply_ref=ref) for post, ref in zip(posts, refs, strict=True)]
+    town.delete(posts[1]["id"])
+    config = Config(servers=(Server(url=town.url, access_token=SecretStr(TOKEN)),))
+    rechecker = Rechecker(config, Context("toots", (), clock))
+    reset = (clock.now() + timedelta(seconds=60)).isoformat()
+    town.fail("/statuses", told(404, {}, x_ratelimit_limit="300", x_ratelimit_remaining="0", x_ratelimit_reset=reset))
+    before = len(town.asked)
+    assert list(rechecker.recheck(kept)) == []
+    assert len(town.asked) == before + 1
+    with pytest.raises(SourceUnavailable) as failure:
+        rechecker.recheck(kept)
+    assert failure.value.retry_after == pytest.approx(60)
+    clock.advance(61)
+    (gone,) = rechecker.recheck(kept)
+    assert isinstance(gone, Removal)
+    assert len(town.asked) > before + 1
 
 
 def test_without_a_word_from_the_server_it_keeps_to_the_documented_limit() -> None:

@@ -36,6 +36,7 @@ from tests.fixtures.meta import (
     signed,
     threads,
 )
+from tests.fixtures.stand_in import Told
 
 
 @pytest.fixture(autouse=True)
@@ -212,7 +213,7 @@ def test_a_short_absence_loses_nothing_and_of_a_long_one_the_beginning_is_a_gap(
     with hearing.on():
         cursor = hearing.pages[0].cursor
         assert not hearing.pages[0].gaps
-    clock.advance(35 * 3_600)
+    clock.advance(17 * 3_600)
     with hearing.on(cursor):
         assert not hearing.pages[-1].gaps
     clock.advance(5 * 3_600)
@@ -346,6 +347,20 @@ def test_while_the_api_fails_meta_is_to_send_again_and_what_was_found_is_kept(me
         assert hearing.push(body) == 200
     assert len(hearing.items) == 2
     assert len([one for one in meta.asked if one.path.endswith("66_2")]) == 1
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 410])
+def test_what_somebody_between_us_and_meta_refuses_meta_is_to_send_again(
+    meta: Meta, hearing: Hearing, status: int
+) -> None:
+    meta.nodes["66_2"] = {"id": "66_2", "message": "Text"}
+    body = pushed(("mention", {"item": "post", "verb": "add", "post_id": "66_2"}))
+    meta.fail("66_2", Told(status, b"<html>Sign in to the network</html>"))
+    with hearing.on():
+        assert hearing.push(body) == 503
+        assert hearing.push(body) == 200
+    (item,) = hearing.items
+    assert isinstance(item, Mention)
 
 
 def test_what_meta_does_not_show_is_kept_aside_and_a_dead_token_stops(meta: Meta, hearing: Hearing) -> None:
@@ -488,10 +503,29 @@ def test_a_comment_is_liked_and_hidden_where_the_network_allows_it(meta: Meta) -
         on_threads.act("message", asked("567", "threads", "123"), "Hi", "key")
 
 
+@pytest.mark.parametrize(
+    ("network", "kind"), [("facebook", Kind.COMMENT), ("facebook", Kind.POST), ("instagram", Kind.COMMENT)]
+)
+def test_a_second_private_message_is_not_told_to_be_sent(meta: Meta, network: Network, kind: Kind) -> None:
+    mine = asked("500_1" if network == "facebook" else "31", network, "500", kind=kind)
+    first = replier(meta, network).act("message", mine, "Your number?", "key-1")
+    with pytest.raises(ReplyRefused, match="not sent"):
+        replier(meta, network).act("message", mine, "And your address?", "key-2")
+    with pytest.raises(ReplyRefused, match="not sent"):
+        replier(meta, network).act("message", mine, "Why?", "key-3")  # they said so, not we
+    assert replier(meta, network).act("message", mine, "Your number?", "key-1") == first
+    meta.fail("me/conversations" if network == "instagram" or kind is Kind.POST else "500_1", error(403, 10, "No."))
+    with pytest.raises(ReplyRefused, match="does not show") as refusal:
+        replier(meta, network).act("message", mine, "Your number?", "key-1")
+    assert "No." in refusal.value.reason
+    assert len(meta.posts("me/messages")) == 1
+
+
 def test_who_commented_is_written_to_in_private_once_and_within_a_week(meta: Meta) -> None:
     mine = asked(created_at=START - timedelta(days=6))
-    assert replier(meta).act("message", mine, "Your number?", "key").startswith("m_")
-    assert replier(meta).act("message", mine, "Your number?", "key") == "500_1", "there is one already"
+    sent = replier(meta).act("message", mine, "Your number?", "key")
+    assert sent.startswith("m_")
+    assert replier(meta).act("message", mine, "Your number?", "key") == sent, "there is one already"
     ((form, _),) = meta.posts("me/messages")
     assert json.loads(form["recipient"]) == {"comment_id": "500_1"}
     assert json.loads(form["message"]) == {"text": "Your number?"}
@@ -515,6 +549,15 @@ def test_a_limit_in_minutes_is_waited_for(meta: Meta) -> None:
 def recheck(meta: Meta, *mentions: Mention, network: Network = "facebook") -> list[Item]:
     rechecker = Rechecker(settings(meta.url, network=network), Context("meta", (), ManualClock(START)))
     return list(rechecker.recheck(mentions))
+
+
+def test_no_more_is_asked_than_meta_allows(meta: Meta) -> None:
+    def a_day(network: Network) -> float:
+        config = settings(meta.url, network=network)
+        return 24 * Rechecker(config, Context("meta", (), ManualClock(START))).per_hour
+
+    assert a_day("threads") == pytest.approx(2_200 / 2)
+    assert a_day("facebook") == a_day("instagram") == pytest.approx(4_800 / 2)
 
 
 def test_what_is_gone_or_reworded_is_told(meta: Meta) -> None:

@@ -278,6 +278,15 @@ def recheck(server: Trustpilot, *mentions: Mention) -> list[Item]:
     return list(rechecker.recheck(mentions))
 
 
+def test_asking_takes_a_quarter_of_what_the_plan_allows(trustpilot: Trustpilot) -> None:
+    config = Reading(trustpilot).config
+    for calls in (config.calls_a_year, 10_000_000):
+        context = Context("reviews", (), ManualClock(START))
+        rechecker = Rechecker(config.model_copy(update={"calls_a_year": calls}), context)
+        assert rechecker.per_hour * 24 * 365.25 == pytest.approx(calls / 4)
+    assert config.calls_a_year == 200_000, "the smallest plan"
+
+
 def test_what_became_of_reviews_is_asked_for(trustpilot: Trustpilot) -> None:
     reading = Reading(trustpilot)
     trustpilot.add(*(review(number, age=60) for number in range(1, 6)))

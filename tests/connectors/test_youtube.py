@@ -391,6 +391,16 @@ def test_what_was_left_out_by_mistake_is_not_taken_for_gone(youtube: YouTubeServ
     assert not Rechecker(reading.config, reading.context).recheck([read(comment(name(1), "late"))])
 
 
+def test_asking_stays_within_half_of_what_listening_leaves(youtube: YouTubeServer) -> None:
+    reading = Reading(youtube, reserve_units=480)
+    rechecker = Rechecker(reading.config, reading.context)
+    batches = 24 * rechecker.per_hour / rechecker.batch
+    youtube.comments.append(comment(name(1), "late"))
+    before = len(youtube.asked)
+    rechecker.recheck([read(comment(name(1), "late")), read(comment(name(2), "gone")), read(clip())])
+    assert batches * (len(youtube.asked) - before) <= 480 / 2
+
+
 # ----------------------------------------------------------------------------------------------------------- queries
 
 

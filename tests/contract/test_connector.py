@@ -19,6 +19,7 @@ from typing import Any, cast, get_args
 
 import pytest
 import structlog
+import uvicorn
 
 import connectors
 import tests.contract.connectors as harnesses
@@ -105,6 +106,13 @@ def settles(check: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _first_loop() -> None:
+    """libuv, on which uvicorn runs, opens a pipe with the first loop of a process and keeps it: not the test's."""
+    if factory := uvicorn.Config("").get_loop_factory():
+        factory().close()
 
 
 @pytest.fixture(params=sorted(ADAPTERS))

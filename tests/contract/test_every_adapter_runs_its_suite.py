@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract import test_actor, test_rechecker, test_replier
+from tests.contract import test_actor, test_day, test_rechecker, test_replier
 
 ROOT = Path(__file__).parents[2]
 
@@ -136,6 +136,20 @@ def test_every_connector_that_asks_what_became_of_mentions_runs_the_recheckers_s
         assert re.search(rf"^tests/contract/test_rechecker\.py::.*\[{name}[\]-]", listing, re.MULTILINE), listing[
             -2000:
         ]
+
+
+def test_every_connector_lives_through_a_day_of_faults(listing: str) -> None:
+    elsewhere = test_day.ELSEWHERE
+    assert {*test_day.DAYS, *elsewhere} == {path.stem for path in files("connectors")}
+    assert not set(test_day.DAYS) & set(elsewhere)
+    for name in test_day.DAYS:
+        assert re.search(rf"^tests/contract/test_day\.py::.*\[{name}-", listing, re.MULTILINE), listing[-2000:]
+    for name, where in elsewhere.items():
+        file, _, test = where.partition("::")
+        tree = ast.parse((ROOT / file).read_text("utf-8"))
+        assert test in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, where
+        if file.startswith("tests/contract/"):
+            assert re.search(rf"^{re.escape(where)}\[{name}-", listing, re.MULTILINE), listing[-2000:]
 
 
 def test_a_connector_that_answers_has_a_setting_for_the_account_and_no_other_has() -> None:

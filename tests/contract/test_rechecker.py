@@ -100,6 +100,7 @@ def test_it_says_whose_mentions_it_asks_about_and_how_many_at_once(suite: Suite)
     (kept,) = suite.kept(1)
     assert kept.id.startswith(f"{suite.rechecker.source}:")
     assert suite.rechecker.batch > 0
+    assert suite.rechecker.per_hour > 0
 
 
 def test_of_what_is_as_it_was_nothing_is_said(suite: Suite) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ class Platform:
 
     source = "t"
     batch: ClassVar[int] = 3
+    per_hour = math.inf
 
     def __init__(self) -> None:
         self.gone: set[str] = set()
@@ -105,6 +107,25 @@ def test_no_more_are_asked_about_an_hour_than_is_allowed(desk: Desk) -> None:
     _run(rechecking(desk, platform, per_hour=2), desk, 3)
     assert platform.asked == [f"t:{number}" for number in range(6)]
     assert desk.clock.now() - before == timedelta(hours=3)
+
+
+@pytest.mark.parametrize(("allowed", "asked", "hours"), [(2.0, 6, 3), (0.5, 3, 6)])
+def test_no_more_are_asked_about_than_the_platform_leaves_room_for(
+    desk: Desk, allowed: float, asked: int, hours: float
+) -> None:
+    platform = Platform()
+    platform.per_hour = allowed
+    before = desk.clock.now()
+    _run(rechecking(desk, platform), desk, 3)
+    assert platform.asked == [f"t:{number}" for number in range(asked)]
+    assert desk.clock.now() - before == timedelta(hours=hours)
+
+
+def test_where_there_is_no_room_nobody_is_asked(desk: Desk) -> None:
+    platform = Platform()
+    platform.per_hour = 0.0
+    rechecking(desk, platform).run()
+    assert platform.asked == []
 
 
 def test_who_is_refused_stops_and_what_is_too_old_is_not_asked_about(desk: Desk) -> None:

@@ -30,8 +30,9 @@ Under the proxy everything runs on a clock that stands still until it is moved, 
 connector's own must be `clock.wait` (never a wait in real time of seconds), and the time-outs of the config, which
 are real, small (2 seconds at most). What the suite then asks of every connector is in `test_hostile.py`.
 
-`Ready.add` and `Ready.time` let a harness take part in the 24 hours of `test_day.py`. A harness without the parameter
-`front`, or without `add`, needs a waiver with its reason in `test_hostile.py` (`WAIVED`) or `test_day.py`. Which tests
+`Ready.add` and `Ready.time` let a harness take part in the 24 hours of `test_day.py`, `Ready.pushes` in those of
+`test_day_of_senders.py`. A harness without the parameter `front` needs a waiver with its reason in `test_hostile.py`
+(`WAIVED`), and one without either day a day of its own (`ELSEWHERE` in `test_day.py`). Which tests
 a connector meets is read off its harness's text (`front: Front`, `push=`, `forget=`): write them so. Its delays between
 attempts go into the table of `test_backoff.py`, with who documents them.
 """
@@ -43,7 +44,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.ports import Connector, Settings
 
@@ -75,6 +76,24 @@ def _timeless(moment: datetime) -> None:
 
 
 @dataclass(frozen=True)
+class Push:
+    """One good item that is pushed: the id its mention will have, and what `httpx2.Client.request` takes to send it, by
+    the listener's base address and the time of the attempt."""
+
+    id: str
+    request: Callable[[str, datetime], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Pushes:
+    """How a platform pushes: the next item, said at this moment; and the seconds after which it sends again what was
+    not taken at so many attempts, None where it then gives up."""
+
+    next: Callable[[datetime], Push]
+    again: Callable[[int], float | None]
+
+
+@dataclass(frozen=True)
 class Ready:
     """A source standing ready.
 
@@ -92,6 +111,7 @@ class Ready:
               few pages; None where the connector survives whatever its source does
     add       makes the platform have one more good item, said at this moment (UTC; never before the one of the last
               call), and returns the id its mention will have; called from any thread, also while nobody listens
+    pushes    in the place of `add`, how a source that sends does it through the day of `test_day_of_senders.py`
     time      puts the platform's own clock to this moment, where it has one (search windows, ages)
     forget    makes the platform forget all it has until now, as after its retention, so that a cursor of before is too
               old; None where its cursors do not age
@@ -111,6 +131,7 @@ class Ready:
     push: Callable[[Connector], None] = _nothing
     failing: Settings | None = None
     add: Callable[[datetime], str] | None = None
+    pushes: Pushes | None = None
     time: Callable[[datetime], None] = _timeless
     forget: Callable[[], None] | None = None
     at_once: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +16,15 @@ from connectors._feedback_form import Entry, Form
 from connectors._feedback_traps import Tokens
 from connectors.feedback import Config
 from connectors.feedback import Connector as Feedback
-from tests.contract.connectors import Front, Ready, direct
+from tests.contract.connectors import Front, Push, Pushes, Ready, direct
 from tests.fixtures.senders import Senders
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - guards nothing but this test
+
+
+def again(attempt: int) -> float:
+    """A person who presses Send again soon, and then when they think of it."""
+    return (20.0, 60.0, 300.0, 900.0, 3_600.0)[min(attempt, 5) - 1]
 
 
 class FeedbackHarness:
@@ -38,6 +44,15 @@ class FeedbackHarness:
             return lambda base: {"url": f"{base}/feedback/acme", "data": one}
 
         senders = Senders([sent(one) for one in filled], lambda connector: cast(Feedback, connector).port, front)
+        numbers = itertools.count(100)
+
+        def said(moment: datetime) -> Push:
+            one = {"message": f"Late again {next(numbers)}", "token": tokens.issue("acme", moment)}
+            stamp = tokens.read("acme", one["token"])
+            assert stamp is not None
+            id = f"feedback:{tokens.reference('acme', stamp, Entry(one).content)}"
+            return Push(id, lambda base, _: {"url": f"{base}/feedback/acme", "data": one})
+
         forms, secret = {"acme": Form(brand="Acme")}, SecretStr(SECRET)
         with socket.create_server(("127.0.0.1", 0)) as taken, senders.working():
             yield Ready(
@@ -49,6 +64,7 @@ class FeedbackHarness:
                 secrets=(SECRET,),
                 repeats=9,
                 push=senders.push,
+                pushes=Pushes(said, again),
                 failing=Config(port=taken.getsockname()[1], secret=secret, forms=forms),
             )
 

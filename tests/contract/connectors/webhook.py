@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +18,7 @@ from pydantic import SecretStr
 
 from connectors.webhook import Config
 from connectors.webhook import Connector as Webhook
-from tests.contract.connectors import Front, Ready, direct
+from tests.contract.connectors import Front, Push, Pushes, Ready, direct
 from tests.fixtures.senders import Senders
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - guards nothing but this test
@@ -33,6 +35,11 @@ def _good(number: int) -> dict[str, object]:
     return {"id": str(number), "text": f"late {number}", "author": "ana", "created_at": "2026-01-05T09:00:00Z"}
 
 
+def again(attempt: int) -> float:
+    """A sender that keeps what was not answered with a success: 30 seconds, doubling to an hour, for ever."""
+    return min(3_600.0, 30.0 * 2.0 ** min(attempt - 1, 10))
+
+
 class WebhookHarness:
     finite = False
 
@@ -45,6 +52,20 @@ class WebhookHarness:
             return lambda base: {"url": f"{base}/mentions", "content": body, "headers": signed(body)}
 
         senders = Senders([sent(body) for body in bodies], lambda connector: cast(Webhook, connector).port, front)
+        numbers = itertools.count(100)
+
+        def said(moment: datetime) -> Push:
+            number = next(numbers)
+            body = json.dumps(_good(number) | {"created_at": moment.isoformat()}).encode()
+            return Push(
+                f"push:{number}",
+                lambda base, now: {
+                    "url": f"{base}/mentions",
+                    "content": body,
+                    "headers": signed(body, at=now.timestamp()),
+                },
+            )
+
         secret = SecretStr(SECRET)
         with socket.create_server(("127.0.0.1", 0)) as taken, senders.working():
             yield Ready(
@@ -56,6 +77,7 @@ class WebhookHarness:
                 secrets=(SECRET,),
                 repeats=11,
                 push=senders.push,
+                pushes=Pushes(said, again),
                 failing=Config(port=taken.getsockname()[1], secret=secret),
             )
 
