@@ -194,13 +194,14 @@ class Cases(CaseQueries):
         self, transaction: Transaction, id: str, actor: str, mention: str, key: str, *, awaiting: bool = False
     ) -> Case:
         """Say that the platform has it as `mention` (`source:native_id`). It may have come back on the stream before
-        this was said: then it counts once."""
+        this was said: then it counts once, and a case that it opened meanwhile is withdrawn. The transaction holds
+        REMOVALS, so that it is either stored by now or known for ours when it is."""
         source, _, native_id = mention.partition(":")
         if not source or not native_id:
             raise Unfit("mention", "is source:native_id")
+        news = place_answer(transaction, mention, id, self._clock, self._settings)
         with _opened(transaction, id) as dossier:
             now = self._clock.now()
-            news = place_answer(transaction, mention, id, now)
             if news or key in dossier.cases[id].pending:
                 handling.reply_sent(dossier, id, actor, now, native_id, key, awaiting=awaiting)
             return dossier.cases[id]

@@ -19,8 +19,10 @@ from pipeline.ports import Clock
 from pipeline.store.case_tables import case_mentions, cases, corrections
 from pipeline.store.columns import fit
 from pipeline.store.database import Transaction
+from pipeline.store.deliveries import own_up
+from pipeline.store.ours import ANSWER
 
-SAID, DROPPED, ANSWER = "said", "dropped", "answer"
+SAID, DROPPED = "said", "dropped"
 """What a mention is to its case: said by its author; said, but taken back or filtered; our answer."""
 
 
@@ -38,8 +40,9 @@ def take_in(
     withdrawn: Sequence[str],
     clock: Clock,
     settings: CaseSettings,
+    why: str = "taken back",
 ) -> None:
-    """Let cases know what was stored and what was taken back. The same again changes nothing."""
+    """Let cases know what was stored and what was taken back, and why. The same again changes nothing."""
     if not fresh and not withdrawn:
         return
     # In the order in which it was said: an answer comes after what it answers.
@@ -62,7 +65,7 @@ def take_in(
     opening = [it for it in items if _counts(it) and fit(it.mention.id) not in places]
     batch.know_leads(leads_of(transaction, opening, settings.wave_hours))
     for id in gone:
-        batch.withdraw(id)
+        batch.withdraw(id, why)
     for it in items:
         batch.hear(it)
     save(transaction, dossiers.values(), leases)
@@ -96,11 +99,11 @@ class _Batch:
         for case in found:
             self._leads.add(case)
 
-    def withdraw(self, id: str) -> None:
-        """It was taken back."""
+    def withdraw(self, id: str, why: str) -> None:
+        """It counts no more."""
         place = self._places.get(id)
         if place and place.part == SAID:
-            hearing.taken_back(self._ready(place.case), place.case, id, self._now)
+            hearing.taken_back(self._ready(place.case), place.case, id, self._now, why)
             self._place(id, place.case, DROPPED, self._now)
 
     def hear(self, it: Routed) -> None:
@@ -140,12 +143,18 @@ class _Batch:
         self.placed[id] = {"mention": id, "case_id": case, "part": part, "said_at": said_at}
 
 
-def place_answer(transaction: Transaction, id: str, case: str, now: datetime) -> bool:
-    """Note that this mention id is our own answer in a case; whether that was news."""
-    if transaction.run(select(case_mentions.c.part).where(case_mentions.c.mention == fit(id))).first():
+def place_answer(transaction: Transaction, id: str, case: str, clock: Clock, settings: CaseSettings) -> bool:
+    """Note that this mention id is our own answer in a case; whether that was news. What came back before, and was
+    taken for a customer's, leaves the case that it is in."""
+    mention, now = fit(id), clock.now()
+    part = transaction.run(select(case_mentions.c.part).where(case_mentions.c.mention == mention)).scalar()
+    if part == ANSWER:
         return False
-    row = {"mention": fit(id), "case_id": case, "part": ANSWER, "said_at": now}
-    transaction.insert(case_mentions, [row], "mention")
+    if part is not None:
+        take_in(transaction, [], [mention], clock, settings, "it is our own answer")
+    own_up(transaction, mention, now)
+    row = {"mention": mention, "case_id": case, "part": ANSWER, "said_at": now}
+    transaction.insert(case_mentions, [row], "mention", update=["case_id", "part", "said_at"])
     return True
 
 

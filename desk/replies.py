@@ -28,7 +28,7 @@ from pipeline.mention import Mention, Routed
 from pipeline.ports import Actor, Backoff, Clock, Replier
 from pipeline.store.answer_tables import drafts
 from pipeline.store.case_tables import case_authors
-from pipeline.store.database import Database, Transaction
+from pipeline.store.database import REMOVALS, Database, Transaction
 from pipeline.store.part import Part
 from pipeline.store.tables import mentions
 
@@ -216,6 +216,8 @@ class Sender(Part):
         draft = taken.draft
         try:
             with self._db.write() as transaction:
+                if isinstance(result, _Posted):  # it may be coming back at this moment
+                    transaction.lock(REMOVALS)
                 outcome = self._settle(transaction, via, taken, result)
         except NoSuchCase:  # erased meanwhile, the draft with it
             log.warning("answer of a case that is gone", draft=draft.id, via=via)

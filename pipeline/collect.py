@@ -101,7 +101,7 @@ class Intake:
         taken = [Taken(m.id, m.source, digest(m), m.created_at) for m in mentions.values()]
         pairs = [(one.id, one.digest) for one in taken]
         known = patiently(self._clock, "store", lambda: self._store.known(pairs)) if pairs else set()
-        fresh = [mention for mention in mentions.values() if mention.id not in known]
+        fresh = self._known_for_ours([mention for mention in mentions.values() if mention.id not in known])
         self.publish([*fresh, *removals])
         self._save(page, [one for one in taken if one.id not in known], dead)
         self.fresh += len(fresh)
@@ -115,6 +115,12 @@ class Intake:
             collected_at=mention.collected_at or self._clock.now(),
             own=mention.own or own(mention, self._brands),
         )
+
+    def _known_for_ours(self, fresh: Sequence[Mention]) -> list[Mention]:
+        """Whoever wrote it by the platform's account of it: what the desk sent is our own."""
+        ids = [mention.id for mention in fresh if not mention.own]
+        ours = patiently(self._clock, "store", lambda: self._store.ours(ids)) if ids else set()
+        return [replace(mention, own=True) if mention.id in ours else mention for mention in fresh]
 
     def publish(self, items: Sequence[Item]) -> None:
         """Return when the items are durable on the bus."""

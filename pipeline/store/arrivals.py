@@ -13,6 +13,7 @@ from pipeline.store import coverage
 from pipeline.store.columns import fit
 from pipeline.store.database import REMOVALS, Transaction
 from pipeline.store.letters import bury, take
+from pipeline.store.ours import ours_among
 from pipeline.store.part import Part
 from pipeline.store.records import DeadLetter, RecordedGap, SourceStatus, Taken
 from pipeline.store.tables import cursors, intake, removed
@@ -33,6 +34,12 @@ class Arrivals(Part):
             gone = set(transaction.run(select(removed.c.id).where(transaction.among(removed.c.id, ids))).scalars())
         same = {(row.id, row.digest) for row in digests}
         return {id for id, digest in pairs if fit(id) in gone or (fit(id), fit(digest)) in same}
+
+    def ours(self, ids: Sequence[str]) -> set[str]:
+        """Of these mention ids, those of our own answers, as far as the platform's ids for them are kept by now."""
+        with self._db.read() as transaction:
+            found = ours_among(transaction, ids)
+        return {id for id in ids if fit(id) in found}
 
     def take_in(
         self,

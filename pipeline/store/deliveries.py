@@ -15,6 +15,7 @@ from pipeline.mention import Mention, Priority, Removal, Routed
 from pipeline.store import search_index
 from pipeline.store.columns import NEVER, fit, utc
 from pipeline.store.database import REMOVALS, Transaction
+from pipeline.store.ours import as_ours, known_for_ours
 from pipeline.store.outbox import enqueue, withdraw
 from pipeline.store.part import Part, Victim, arrival, ensure_intake, mark_removed, stones_over, target
 from pipeline.store.records import Delivered, Withdrawn
@@ -51,15 +52,16 @@ class Deliveries(Part):
 
         Of two records of one mention the later revision wins, then the later decision; the same or an older one
         changes nothing, nor does one that differs only in when it was collected and decided. What lies under a
-        tombstone is not stored. The mentions in `withdrawn` are to be purged from the topics, then given to `purged`.
-        `also` is told in the same transaction. Raises BrokenStage for a decision with neither a queue nor a reason.
+        tombstone is not stored; what the desk sent is stored as our own. The mentions in `withdrawn` are to be purged
+        from the topics, then given to `purged`. `also` is told in the same transaction. Raises BrokenStage for a
+        decision with neither a queue nor a reason.
         """
         now = self._clock.now()
         with self._db.write() as transaction:
             transaction.lock(REMOVALS, shared=not removals)
             victims = _take_back(transaction, removals, now) if removals else []
             enqueued = withdraw(transaction, victims, now) if victims else 0
-            kept, late = _sorted_out(transaction, routed, now)
+            kept, late = _sorted_out(transaction, known_for_ours(transaction, routed), now)
             fresh = _changed(transaction, kept)
             _store(transaction, fresh, now)
             enqueued += enqueue(transaction, [(it.routed, it.body) for it in fresh if it.news], sinks, now)
@@ -92,6 +94,16 @@ class Deliveries(Part):
                 .where(transaction.among(removed.c.id, ids))
                 .values(purged_at=self._clock.now(), conversation="")
             )
+
+
+def own_up(transaction: Transaction, id: str, now: datetime) -> None:
+    """What is stored under this id, if anything, turns out to be our own answer: it waits for nobody and counts as no
+    customer's. Whoever calls holds REMOVALS. The sinks that have it are not told."""
+    body = transaction.run(select(mentions.c.body).where(mentions.c.id == id)).scalar()
+    it = _read(bytes(body)) if body else None
+    if it is not None and not it.mention.own:
+        ours = as_ours(replace(it, decision=replace(it.decision, decided_at=max(now, utc(it.decision.decided_at)))))
+        _store(transaction, [_Fresh(ours, encode(ours), news=False)], now)
 
 
 # ---------------------------------------------------------------------- removals

@@ -19,6 +19,7 @@ from pipeline.errors import BusUnavailable, SourceRefused, SourceUnavailable, Tr
 from pipeline.mention import Author, Item, Mention, Removal
 from pipeline.ports import Backoff, Brand, Gap, Page, Rejection, Topic
 from pipeline.worker import Output
+from tests.desk.build import ANA, Room
 from tests.fixtures.postgres import store_in
 from tests.fixtures.shapes import mention
 
@@ -108,6 +109,19 @@ def test_a_mention_is_marked_with_its_source_its_time_and_whether_it_is_ours(des
     assert isinstance(second, Mention)
     assert (first.via, first.collected_at, first.own, second.own) == ("wire", desk.clock.now(), False, True)
     assert not own(mention("other:2", author=Author(id="7", handle="acmecares")), [BRAND])
+
+
+def test_what_the_desk_sent_is_ours_whatever_account_it_came_from(desk: Desk) -> None:
+    room = Room(desk.store, desk.clock)
+    case = room.say("t:1").id
+    room.send(case, ANA._replace(token=room.cases.claim(case, ANA.user).lease.token))
+    room.sent(case, "t:answer")
+    desk.supervise(Scripted(says(Page([mention("t:answer"), mention("t:2"), mention("t:1")]))))
+    assert {item.id: item.own for item in desk.published() if isinstance(item, Mention)} == {
+        "t:answer": True,
+        "t:2": False,
+        "t:1": False,
+    }
 
 
 def test_the_same_page_again_publishes_nothing_and_an_edit_publishes_the_new_wording(desk: Desk) -> None:
