@@ -87,13 +87,17 @@ class DraftQueries(Part):
         last = views[-1] if len(rows) > limit else None
         return DraftPage(tuple(views), pages.word((last.created_at, last.id)) if last else None)
 
-    def check(self, case: str, text: str, *, mention: str | None = None, language: str | None = None) -> Check:
-        """What this text looks like as an answer in this case, to `mention` or to what was said last. Raises
-        NoSuchCase, Unfit for a mention that is not in the case, Conflict where there is nothing to answer."""
+    def check(
+        self, case: str, text: str, *, mention: str | None = None, language: str | None = None, private: bool = False
+    ) -> Check:
+        """What this text looks like as an answer in this case, to `mention` or to what was said last, in public or
+        `private`. Raises NoSuchCase, Unfit for a mention that is not in the case, Conflict where there is nothing to
+        answer."""
         with self._db.read() as transaction:
             asked = asked_in(transaction, case, mention)
             ours = _quoted(transaction, [asked.mention])
-        return Check(**self._looked_at(text, asked, language or asked.language, asked.mention.parent in ours))
+        quoted = asked.mention.parent in ours
+        return Check(**self._looked_at(text, asked, language or asked.language, quoted, private))
 
     def suggest(
         self, case: str, by: By | None = None, *, mention: str | None = None, most: int = 5
@@ -150,7 +154,7 @@ class DraftQueries(Part):
             seen: dict[str, Any] = {"warnings": (), "lengths": ()} | _not_here(draft, said)
         else:
             asked = Asked(read_case(row.case_body), said)
-            seen = self._looked_at(draft.text, asked, draft.language, said.mention.parent in ours)
+            seen = self._looked_at(draft.text, asked, draft.language, said.mention.parent in ours, draft.private)
         return DraftView(
             id=draft.id,
             case=draft.case,
@@ -175,15 +179,16 @@ class DraftQueries(Part):
             **seen,
         )
 
-    def _looked_at(self, text: str, asked: Asked, language: str, quotes_ours: bool) -> dict[str, Any]:
+    def _looked_at(self, text: str, asked: Asked, language: str, quotes_ours: bool, private: bool) -> dict[str, Any]:
         mention = asked.mention
         first = asked.case.answers == 0
         intents = asked.routed.tags.intents
-        warnings = self._tone.check(text, mention, intents, language=language or None, first=first)
+        alone = private or mention.kind is Kind.MESSAGE
+        warnings = self._tone.check(text, mention, intents, language=language or None, first=first, private=alone)
         return {
             "warnings": warnings,
-            "lengths": lengths.measure(text, mention.source),
-        } | _told(eligibility.through(mention, self._desk.vias, quotes_ours=quotes_ours))
+            "lengths": lengths.measure(text, mention.source, private=alone),
+        } | _told(eligibility.through(mention, self._desk.vias, quotes_ours=quotes_ours, private=private))
 
     def _values(self, transaction: Transaction, asked: Asked, by: By | None) -> dict[str, str | None]:
         author = asked.mention.author

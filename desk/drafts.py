@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from msgspec.structs import replace
+from sqlalchemy import select
 
 from desk import drafting, eligibility, macros
 from desk._validated import nearest
@@ -29,6 +30,7 @@ from desk.shelf import dossier_of, lock_case, save
 from desk.tone import Tone
 from pipeline.mention import Media
 from pipeline.ports import Clock
+from pipeline.store.answer_tables import drafts
 from pipeline.store.columns import fit
 from pipeline.store.database import Database, Transaction
 
@@ -83,6 +85,8 @@ class Drafts(DraftQueries):
             text, spoken = self._worded(transaction, asked, by, text, macro, spoken)
             shown = tuple(pictures or ())
             self._check_powers(asked.mention.via, private=bool(private), pictures=shown)
+            if private and (reason := self._spent(transaction, asked.mention.via, asked.mention.id)):
+                raise Unfit("private", reason)
             draft = Draft(
                 id=secrets.token_hex(8),
                 case=case,
@@ -167,6 +171,8 @@ class Drafts(DraftQueries):
             alone = draft.private if private is None else private
             shown = draft.pictures if pictures is None else tuple(pictures)
             self._check_powers(draft.via, private=alone, pictures=shown)
+            if alone and (reason := self._spent(transaction, draft.via, draft.mention, draft.id)):
+                raise Unfit("private", reason)
             return drafting.edit(dossier, draft, by, now, worded, macro, spoken, version, private=alone, pictures=shown)
 
         with self._db.write() as transaction:
@@ -222,14 +228,30 @@ class Drafts(DraftQueries):
             if not picture.alt.strip():
                 raise Unfit("pictures", "each needs a description, for those who cannot see it")
 
+    def _spent(self, transaction: Transaction, via: str, mention: str, draft: str = "") -> str:
+        """Why this may not be written to in private again, by another draft than this; empty where it may."""
+        if "message" not in self._desk.powers.get(via, Powers()).once:
+            return ""
+        another = select(drafts.c.id).where(
+            drafts.c.mention == fit(mention),
+            drafts.c.private.is_(True),
+            drafts.c.state.in_([state.value for state in _SENT_ALREADY]),
+            drafts.c.id != draft,
+        )
+        if transaction.run(another.limit(1)).first() is None:
+            return ""
+        return "It has had a private message, or one is on its way, and its network allows no other."
+
     def _answerable(self, transaction: Transaction, draft: Draft) -> Asked:
         """What it answers, where that can be answered from here; raises Conflict."""
         try:
             asked = asked_in(transaction, draft.case, draft.mention)
         except Unfit:
             raise Conflict(draft.reason or drafting.GONE) from None
+        if draft.private and (reason := self._spent(transaction, draft.via, draft.mention, draft.id)):
+            raise Conflict(reason)
         ours = quotes_ours(transaction, asked.mention)
-        verdict = eligibility.through(asked.mention, self._desk.vias, quotes_ours=ours)
+        verdict = eligibility.through(asked.mention, self._desk.vias, quotes_ours=ours, private=draft.private)
         if isinstance(verdict, eligibility.Ineligible):
             raise Conflict(verdict.reason)
         return asked

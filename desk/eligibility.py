@@ -38,11 +38,12 @@ class Account:
 
 @dataclass(frozen=True)
 class Powers:
-    """What can be done through a source besides answering in public: its actions (like, hide, message), and how many
-    pictures an answer may carry."""
+    """What can be done through a source besides answering in public: its actions (like, hide, message), how many
+    pictures an answer may carry, and which of the actions the platform allows but once to a mention."""
 
     actions: frozenset[str] = frozenset()
     pictures: int = 0
+    once: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -65,29 +66,40 @@ Eligibility = Eligible | Ineligible
 
 
 def decide(
-    mention: Mention, account: Account | None, *, quotes_ours: bool = False, removed: bool = False
+    mention: Mention,
+    account: Account | None,
+    *,
+    quotes_ours: bool = False,
+    removed: bool = False,
+    private: bool = False,
 ) -> Eligibility:
     """Whether `account` (None where the brand has none on this network) may answer `mention`.
 
     `quotes_ours` says that the mention quotes a post of this account, which only who knows our posts can tell;
-    `removed` that its author or the platform took it back.
+    `removed` that its author or the platform took it back; `private` that the answer is for its author alone, for
+    which a network's rules on public answers do not hold.
     """
     link = "" if removed else deep_link(mention)
-    reason = _why_not(mention, account, quotes_ours, removed)
+    reason = _why_not(mention, account, quotes_ours, removed, private)
     if account is None or reason:
         return Ineligible(reason, link)
     return Eligible(account)
 
 
 def through(
-    mention: Mention, vias: Mapping[str, Account | None], *, quotes_ours: bool = False, removed: bool = False
+    mention: Mention,
+    vias: Mapping[str, Account | None],
+    *,
+    quotes_ours: bool = False,
+    removed: bool = False,
+    private: bool = False,
 ) -> Eligibility:
     """`decide` for the account of the configured source that collected the mention; `vias` are the sources that may
     answer. Where only the connector knows the account (None), what depends on the account is left to it."""
     account = vias.get(mention.via)
     if account is None and mention.via in vias:
         account = Account(mention.source, "", tier="enterprise")
-    return decide(mention, account, quotes_ours=quotes_ours, removed=removed)
+    return decide(mention, account, quotes_ours=quotes_ours, removed=removed, private=private)
 
 
 def deep_link(mention: Mention) -> str:
@@ -110,7 +122,7 @@ def safe(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable() and " " not in url
 
 
-def _why_not(mention: Mention, account: Account | None, quotes_ours: bool, removed: bool) -> str:
+def _why_not(mention: Mention, account: Account | None, quotes_ours: bool, removed: bool, private: bool) -> str:
     """The reason, empty where there is none: first what holds everywhere, then the network's own rule."""
     network = mention.source
     shown = _NAMES.get(network, network)
@@ -130,6 +142,8 @@ def _why_not(mention: Mention, account: Account | None, quotes_ours: bool, remov
         return f"{shown} has not given this account the right to post through harken."
     if account.replies_left is not None and account.replies_left <= 0:
         return f"This account has used up the answers {shown} allows for now."
+    if private:
+        return ""
     if mention.kind is Kind.REPOST:
         return "It repeats someone else's post; answer the original."
     return _RULES.get(network, _anywhere)(mention, account, quotes_ours)

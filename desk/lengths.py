@@ -53,6 +53,12 @@ _APPSTORE_LIMIT = 5_970
 _GOOGLEPLAY_LIMIT = 350
 """Characters of `replyText` (Google Play Developer API, Reply to Reviews)."""
 
+_X_MESSAGE_LIMIT = 10_000
+_MESSENGER_LIMIT = 2_000
+_INSTAGRAM_MESSAGE_BYTES = 1_000
+"""Of a private message: X's own form ends there; Messenger Platform, Send API, and Instagram Messaging say so of
+`message.text`."""
+
 _EMOJI = regex.compile(r"[\p{Extended_Pictographic}\p{Regional_Indicator}\N{COMBINING ENCLOSING KEYCAP}]")
 _GRAPHEME = regex.compile(r"\X")
 _MASTODON_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
@@ -73,26 +79,32 @@ class Length(NamedTuple):
         return 0 if self.limit is None else max(0, self.used - self.limit)
 
 
-def measure(text: str, network: str, *, limits: Mapping[str, int] | None = None) -> tuple[Length, ...]:
+def measure(
+    text: str, network: str, *, limits: Mapping[str, int] | None = None, private: bool = False
+) -> tuple[Length, ...]:
     """The text's length against every limit the network (`x`, `bluesky`, `mastodon`, `reddit`, `youtube`, `discourse`,
     `facebook`, `instagram`, `threads`, `appstore`, `googleplay`, others) sets.
 
-    `limits` replaces a network's main limit, for a paying account or a server with its own setting.
+    `limits` replaces a network's main limit, for a paying account or a server with its own setting. `private` is a
+    message to one person: on Mastodon and Discourse that is a post like any other; elsewhere it has limits of its own,
+    and those of public posts do not count.
     """
+    if private and network not in _POSTS_IN_PRIVATE:
+        return _MESSAGES.get(network, _unlimited)(text)
     count = _COUNTS.get(network)
     own = (limits or {}).get(network)
     if count is None:
-        return (Length(len(text), own, "characters"),)
+        return (_unlimited(text)[0]._replace(limit=own),)
     measured = count(text)
     return (measured[0]._replace(limit=own), *measured[1:]) if own is not None else measured
 
 
-def fits(text: str, network: str, *, limits: Mapping[str, int] | None = None) -> int:
+def fits(text: str, network: str, *, limits: Mapping[str, int] | None = None, private: bool = False) -> int:
     """How many characters of the text, from its start and in whole graphemes, fit the network: all of them where
     nothing is over a limit. Halves its way there, so that it measures a text of 10,000 only some 13 times."""
 
     def over(end: int) -> bool:
-        return any(length.over for length in measure(text[:end], network, limits=limits))
+        return any(length.over for length in measure(text[:end], network, limits=limits, private=private))
 
     if not over(len(text)):
         return len(text)
@@ -171,6 +183,22 @@ def _googleplay(text: str) -> tuple[Length, ...]:
     return (Length(len(text), _GOOGLEPLAY_LIMIT, "characters"),)
 
 
+def _unlimited(text: str) -> tuple[Length, ...]:
+    return (Length(len(text), None, "characters"),)
+
+
+def _x_message(text: str) -> tuple[Length, ...]:
+    return (Length(len(text), _X_MESSAGE_LIMIT, "characters"),)
+
+
+def _messenger(text: str) -> tuple[Length, ...]:
+    return (Length(len(text), _MESSENGER_LIMIT, "characters"),)
+
+
+def _instagram_message(text: str) -> tuple[Length, ...]:
+    return (Length(len(text.encode("utf-8", "surrogatepass")), _INSTAGRAM_MESSAGE_BYTES, "bytes"),)
+
+
 _COUNTS: Mapping[str, Callable[[str], tuple[Length, ...]]] = {
     "x": _x,
     "bluesky": _bluesky,
@@ -184,3 +212,12 @@ _COUNTS: Mapping[str, Callable[[str], tuple[Length, ...]]] = {
     "appstore": _appstore,
     "googleplay": _googleplay,
 }
+
+_MESSAGES: Mapping[str, Callable[[str], tuple[Length, ...]]] = {
+    "x": _x_message,
+    "facebook": _messenger,
+    "instagram": _instagram_message,
+}
+
+_POSTS_IN_PRIVATE = frozenset({"mastodon", "discourse"})
+"""Where what is said in private is a post that fewer may see."""

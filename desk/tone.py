@@ -120,28 +120,29 @@ class Tone:
         network: str = "",
         language: str | None = None,
         first: bool = True,
+        private: bool = False,
     ) -> tuple[ToneWarning, ...]:
         """Every warning for a draft that answers `mention`, in a fixed order; none for an empty draft.
 
         `network` defaults to the mention's source, `language` (ISO 639-1) to the source's word on it; the phrases are
         read where it is English or not known. `first` says that the customer has had no answer yet: only a first
-        answer to a complaint lacks an apology.
+        answer to a complaint lacks an apology. `private`: it is for the author alone, as an answer to a private message
+        always is. Then it may ask for details and hold personal data, and a message's limits count.
         """
         if not draft.strip():
             return ()
         language = language or mention.lang or "en"
-        public = mention.kind is not Kind.MESSAGE
+        private = private or mention.kind is Kind.MESSAGE
         found: list[ToneWarning | None] = []
         if language.lower().partition("-")[0] in ("en", "und"):
             found += [self._phrases(draft, *group) for group in self._groups]
             found.append(self._harsh(draft, mention))
             if first:
                 found.append(self._no_apology(draft, intents))
-            if public:
+            if not private:
                 found.append(self._asks(draft))
-        found += [self._personal(draft, public), self._shouting(draft, mention), _unfilled(draft)]
-        if public:
-            found.append(self._too_long(draft, network or mention.source))
+        found += [self._personal(draft, private), self._shouting(draft, mention), _unfilled(draft)]
+        found.append(self._too_long(draft, network or mention.source, private))
         return tuple(warning for warning in found if warning)
 
     def _phrases(
@@ -187,17 +188,17 @@ class Tone:
         suggestion = "Ask for them in a private message, and say so."
         return _warning(draft, "asks_in_public", sentence, suggestion, spans) if spans else None
 
-    def _personal(self, draft: str, public: bool) -> ToneWarning | None:
+    def _personal(self, draft: str, private: bool) -> ToneWarning | None:
         found = [
             one
             for one in personal.find(draft, region=self._region, ours=self._ours)
-            if public or one.kind == "card"  # a card number belongs in no channel (PCI DSS, requirement 4.2)
+            if not private or one.kind == "card"  # a card number belongs in no channel (PCI DSS, requirement 4.2)
         ]
         if not found:
             return None
         kinds = list(dict.fromkeys(_KINDS[one.kind] for one in found))
-        sentence = f"This shows {' and '.join(kinds)}{' to everyone' if public else ''}."
-        suggestion = "Leave it out or move to a private message." if public else "Leave it out."
+        sentence = f"This shows {' and '.join(kinds)}{'' if private else ' to everyone'}."
+        suggestion = "Leave it out." if private else "Leave it out or move to a private message."
         return _warning(draft, "personal_data", sentence, suggestion, [(one.start, one.end) for one in found])
 
     def _shouting(self, draft: str, mention: Mention) -> ToneWarning | None:
@@ -214,13 +215,13 @@ class Tone:
         sentence = "This reads as shouting."
         return _warning(draft, "shouting", sentence, "Use small letters and one mark.", spans) if spans else None
 
-    def _too_long(self, draft: str, network: str) -> ToneWarning | None:
-        over = [length for length in measure(draft, network, limits=self._limits) if length.over]
+    def _too_long(self, draft: str, network: str, private: bool) -> ToneWarning | None:
+        over = [length for length in measure(draft, network, limits=self._limits, private=private) if length.over]
         if not over:
             return None
         told = " and ".join(f"{length.over} {length.unit} over the {length.limit}" for length in over)
-        sentence = f"It is {told} that {network} allows."
-        span = (fits(draft, network, limits=self._limits), len(draft))
+        sentence = f"It is {told} that {network} allows{' in a private message' if private else ''}."
+        span = (fits(draft, network, limits=self._limits, private=private), len(draft))
         return _warning(draft, "too_long", sentence, "Shorten it; what stands out does not fit.", [span])
 
 

@@ -187,12 +187,13 @@ class DraftEdit(Acting):
 
 
 class Check(Body):
-    """A text to look at, as an answer in this case, without keeping it."""
+    """A text to look at, as an answer in this case, without keeping it; `private`: to its author alone."""
 
     case: Name
     text: Annotated[Text, Field(max_length=TEXT_CHARS)]
     mention: Annotated[Text, Field(min_length=1, max_length=2000)] | None = None
     language: Language | None = None
+    private: bool = False
 
 
 class Send(Held):

@@ -75,7 +75,7 @@ def ask_for_deed(id: Id, body: bodies.NewDeed, me: Sends, given: Given) -> DeedO
 def check_text(body: bodies.Check, me: Writes, given: Given) -> CheckOut:
     """What a text looks like as an answer in a case, without keeping it: warnings, lengths, whether it can be sent."""
     del me
-    found = given.drafts.check(body.case, body.text, mention=body.mention, language=body.language)
+    found = given.drafts.check(body.case, body.text, mention=body.mention, language=body.language, private=body.private)
     return check_out(found)
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from console.api.services import Services
+from console.listening import Busy
 from desk.accounts import TooManyAttempts, WrongCredentials
 from desk.passwords import WeakPassword
 from desk.refusals import Conflict, NoSuchCase, Refusal, Unfit
@@ -172,6 +173,10 @@ def _attempts(_request: Request, error: Any) -> Response:
     return problem(429, str(error), {"Retry-After": str(error.retry_after)})
 
 
+def _busy(_request: Request, error: Any) -> Response:
+    return problem(503, f"{error}: try again in a moment", {"Retry-After": str(RETRY_SECS)})
+
+
 def _unavailable(_request: Request, _error: Any) -> Response:
     return problem(503, "something that this needs does not answer: try again", {"Retry-After": str(RETRY_SECS)})
 
@@ -188,6 +193,7 @@ ANSWERS: dict[type[Exception], Any] = {
     Refusal: _refusal,
     WrongCredentials: _credentials,
     TooManyAttempts: _attempts,
+    Busy: _busy,
     Unavailable: _unavailable,
 }
 """Each error, and what makes its answer."""

@@ -13,6 +13,7 @@ from pipeline.store.database import Database
 
 if TYPE_CHECKING:
     from console.api.oidc import Provider
+    from console.listening import Listening
     from console.operations import Operations
     from desk.accounts import Accounts
     from desk.cases import Cases
@@ -47,6 +48,7 @@ class Services:
     incidents: Incidents
     documents: Documents
     operations: Operations
+    listening: Listening
     public_url: str = ""
     provider: Provider | None = None
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from console.api import agents, audit, cases, corrections, customers, drafts, figures, incidents, macros, queues, search
+from console.api import (
+    agents,
+    audit,
+    brands,
+    cases,
+    corrections,
+    customers,
+    drafts,
+    figures,
+    incidents,
+    macros,
+    queues,
+    search,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
@@ -12,6 +25,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     cases.router,
     drafts.router,
     macros.router,
+    brands.router,
     customers.router,
     figures.router,
     incidents.router,

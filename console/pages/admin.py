@@ -10,7 +10,7 @@ from pydantic import Field
 from console.api import accounts
 from console.api.problems import Refused, missing
 from console.api.schemas import Id, Part
-from console.pages import admin_audit, admin_documents, admin_teams, admin_tokens
+from console.pages import admin_audit, admin_documents, admin_teams, admin_terms, admin_tokens
 from console.pages.language import marked as _
 from console.pages.page import Page, Posted, Undo, changes, opens
 from console.pages.words import segment, url
@@ -23,6 +23,7 @@ router.include_router(admin_teams.router)
 router.include_router(admin_tokens.router)
 router.include_router(admin_audit.router)
 router.include_router(admin_documents.router)
+router.include_router(admin_terms.router)
 
 SHOWN = 50
 """People on one page."""

@@ -81,7 +81,7 @@ class Rejected(Because, Where):
 @router.post("/cases/{id}/check")
 def check_text(id: Id, form: Annotated[Reply, Form()], page: Writes) -> Response:
     """How the words look as an answer: a part of the page, for its script."""
-    found = looked_at(page, id, form.text, form.mention) if form.text.strip() else None
+    found = looked_at(page, id, form.text, form.mention, form.private) if form.text.strip() else None
     return page.render("case/check.html", check=found)
 
 
@@ -90,7 +90,7 @@ def reply(id: Id, form: Annotated[Reply, Form()], page: Writes) -> Response:
     """What the composer asked for."""
     _, me = page._, page.me
     if form.do == "check":
-        return show(page, view(page, id, form.mention, form.macro, form.draft, form.text))
+        return show(page, view(page, id, form.mention, form.macro, form.draft, form.text, form.private))
     if form.do == "discard":
         if form.draft:
             page.given.drafts.discard(form.draft, By(me.actor, form.token))

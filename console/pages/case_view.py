@@ -23,6 +23,7 @@ from desk.handling import By
 from desk.labels import INTENTS, SENTIMENT, Corrected, Labels
 from desk.lengths import measure
 from desk.refusals import Conflict, Unfit
+from pipeline.mention import Kind
 
 EVENTS = 200
 """So many of the last events are told."""
@@ -75,7 +76,8 @@ class Post:
 @dataclass(frozen=True)
 class Composer:
     """The answer that is being written: `answers` is what it answers. `check` is None where there are no words yet;
-    `lengths` says what is left of the platform's limit all the same, `powers` what its source can do besides."""
+    `lengths` says what is left of the platform's limit all the same, `powers` what its source can do besides; for
+    their author alone where it is `private`."""
 
     answers: MentionOut | None
     text: str = ""
@@ -85,6 +87,7 @@ class Composer:
     lengths: Sequence[LengthOut] = ()
     verdict: EligibilityOut | None = None
     powers: Powers = field(default_factory=Powers)
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,17 @@ class View:
         return next((it for it in reversed(self.posts) if it.part == "said" and it.mention.kept), None)
 
 
-def view(page: Page, id: str, answer: str = "", macro: str = "", draft: str = "", text: str | None = None) -> View:
+def view(
+    page: Page,
+    id: str,
+    answer: str = "",
+    macro: str = "",
+    draft: str = "",
+    text: str | None = None,
+    private: bool | None = None,
+) -> View:
     """The case for this reader: `answer` is the mention they answer, `macro` one to begin with, `draft` one to go on
-    with, `text` what they typed. Raises NoSuchCase."""
+    with, `text` what they typed, `private` whether they ticked that. Raises NoSuchCase."""
     given, me = page.given, page.me
     shown = detail(given, me, id)
     case = shown.case
@@ -139,7 +150,7 @@ def view(page: Page, id: str, answer: str = "", macro: str = "", draft: str = ""
     family = given.cases.family(id, limit=COPIES) if case.family else None
     corrected = Labels(given.database, given.clock).of_case(id)
     names.know(it.actor for it in corrected)
-    composer = _composer(page, shown, answer, macro, draft, text)
+    composer = _composer(page, shown, answer, macro, draft, text, private)
     segment, value = _worth(page, case.author) if me.may("customers.read") else ("", None)
     return View(
         shown=shown,
@@ -222,7 +233,9 @@ def _by(it: Corrected | None, names: Names) -> str:
 # --------------------------------------------------------------------------- answering
 
 
-def _composer(page: Page, shown: CaseDetail, answer: str, macro: str, draft: str, text: str | None) -> Composer:
+def _composer(
+    page: Page, shown: CaseDetail, answer: str, macro: str, draft: str, text: str | None, private: bool | None
+) -> Composer:
     said = [it for it in shown.mentions if it.part == "said" and it.kept]
     held = _draft(page, shown, draft)
     wanted = answer or (held.mention if held else "")
@@ -234,8 +247,10 @@ def _composer(page: Page, shown: CaseDetail, answer: str, macro: str, draft: str
         worded = text
     elif macro:
         worded = filled(page, shown.case.id, macro, answers.id)
-    checked = looked_at(page, shown.case.id, worded, answers.id) if worded.strip() else None
-    lengths = [LengthOut.model_validate(it) for it in measure("", answers.source)]
+    alone = bool(held and held.private) if private is None else private
+    checked = looked_at(page, shown.case.id, worded, answers.id, alone) if worded.strip() else None
+    in_private = alone or answers.kind is Kind.MESSAGE
+    lengths = [LengthOut.model_validate(it) for it in measure("", answers.source, private=in_private)]
     return Composer(
         answers,
         worded,
@@ -245,6 +260,7 @@ def _composer(page: Page, shown: CaseDetail, answer: str, macro: str, draft: str
         lengths,
         checked or answers.answerable,
         page.given.desk.powers.get(answers.via, Powers()),
+        alone,
     )
 
 
@@ -264,10 +280,10 @@ def filled(page: Page, case: str, macro: str, mention: str) -> str:
         return ""
 
 
-def looked_at(page: Page, case: str, text: str, mention: str = "") -> CheckOut | None:
+def looked_at(page: Page, case: str, text: str, mention: str = "", private: bool = False) -> CheckOut | None:
     """What a text looks like as an answer; None where nothing is left to answer."""
     try:
-        return check_out(page.given.drafts.check(case, text, mention=mention or None))
+        return check_out(page.given.drafts.check(case, text, mention=mention or None, private=private))
     except (Conflict, Unfit):
         return None
 

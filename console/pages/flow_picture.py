@@ -15,7 +15,7 @@ Tone = Literal["good", "warn", "bad", "quiet"]
 WIDTH, HEIGHT = 116, 58
 """Of a box, in the units of the picture."""
 
-ACROSS, DOWN, EDGE = 20, 14, 8
+ACROSS, DOWN, EDGE = 12, 14, 2
 
 LATE = timedelta(seconds=20)
 """A process that has not said for so long that it works is taken for gone: four of its beats."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
 from babel.dates import format_datetime, format_skeleton, format_time, format_timedelta
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
@@ -91,6 +91,12 @@ def number(context: Context, value: float | None) -> str:
 
 
 @pass_context
+def usd(context: Context, amount: float | None) -> str:
+    """An amount of US dollars, as the reader writes it."""
+    return "" if amount is None else format_currency(amount, "USD", locale=context["page"].locale)
+
+
+@pass_context
 def percent(context: Context, share: float | None) -> str:
     """A share of one, in per cent."""
     return "" if share is None else format_percent(share, locale=context["page"].locale)
@@ -148,6 +154,7 @@ FILTERS = {
     "ago": ago,
     "span": span,
     "number": number,
+    "usd": usd,
     "percent": percent,
     "plain": plain,
     "said": said,

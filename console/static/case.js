@@ -17,8 +17,8 @@ const look = (field) => { clearTimeout(waits); waits = setTimeout(() => check(fi
 // What is typed goes on from the version it was begun with, so that a colleague's words are not overwritten unseen.
 let begun = null;
 document.addEventListener("input", (event) => {
-  const field = event.target;
-  if (!field.matches?.("[data-check]")) return;
+  const field = event.target.name === "private" ? document.getElementById("answer") : event.target;
+  if (!field?.matches?.("[data-check]")) return;
   const { draft, version } = field.form.elements;
   begun ??= { draft: draft.value, version: version.value };
   keep(field);

@@ -103,7 +103,9 @@ document.addEventListener("submit", async (event) => {
   const buttons = [...form.querySelectorAll("button")];
   buttons.forEach((it) => (it.disabled = true));
   try {
-    const answer = await fetch(event.submitter?.getAttribute("formaction") || form.action, { method: "POST", body });
+    // Not form.action: a field of that name stands before it.
+    const address = event.submitter?.getAttribute("formaction") || form.getAttribute("action");
+    const answer = await fetch(address, { method: "POST", body });
     const url = new URL(answer.url);
     if (answer.redirected && url.pathname === "/sign-in") return gone();
     if (!answer.ok) return await missing(answer);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
@@ -31,6 +32,9 @@ log = structlog.get_logger(__name__)
 FIRST = "first"
 FIRST_ROLES = ("admin", "lead", "marketer", "operator")
 """The account of whoever starts it before there is any: all of it is theirs until they make others."""
+
+ASK_SECS = 1.0
+"""How long somebody who has called, and not asked yet, may take for it when we are asked to stop."""
 
 LEAVE_SECS = 6
 """How long requests that are being answered may take once we are asked to stop; streams of events end in one."""
@@ -78,7 +82,7 @@ def _answer(parts: Parts, clock: SystemClock, listener: socket.socket, quietly: 
     app: Any = parts.application()
     changed = threading.Event()
     threading.Thread(target=watching(parts, ["serve"], changed.set), name="documents", daemon=True).start()
-    server = uvicorn.Server(
+    server = Patient(
         uvicorn.Config(
             app,
             log_config=None,
@@ -105,6 +109,24 @@ def _answer(parts: Parts, clock: SystemClock, listener: socket.socket, quietly: 
     thread.join(LEAVE_SECS + 2)
     if not clock.stopping and not changed.is_set():
         raise Stop("the server ended by itself; its last message says why")
+
+
+class Patient(uvicorn.Server):
+    """Hears out whom it has taken in already: uvicorn closes a connection on which nothing was asked yet, and who had
+    just called would have no answer."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nobody in any more, let those who came ask, and stop."""
+        for server in self.servers:
+            server.close()
+        end = asyncio.get_running_loop().time() + ASK_SECS
+        await asyncio.sleep(ASK_SECS / 20)  # what was accepted becomes a connection
+        while self._unasked() and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(ASK_SECS / 20)
+        await super().shutdown(sockets)
+
+    def _unasked(self) -> bool:
+        return any(getattr(it, "cycle", None) is None for it in self.server_state.connections)
 
 
 _NO_CASES = " (desk.cases is off: mentions become no cases)"

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from console.listening import Preview
 from pipeline.commands.common import parts, safe, show_json, span, stdout, table
 from pipeline.errors import ConfigError, Problem
 from pipeline.mention import Mention
 from pipeline.ports import Brand
-from pipeline.wiring.relevance import Preview
-from pipeline.wiring.relevance import preview as look
 
 app = typer.Typer(no_args_is_help=True, help="The terms of brands: preview a change.")
 
@@ -40,11 +39,11 @@ def preview(
 ) -> None:
     """Say what a brand's terms would have matched in what is stored and what they would cost, before they are saved."""
     with parts(context, "sources") as made:
-        now = next((it for it in made.config.brands if it.name == brand), None)
-        proposed = _proposed(now or Brand(brand), add or (), remove or (), exclude or (), beside or (), language or ())
+        now = made.terms.brand(brand) or Brand(brand)
+        proposed = _proposed(now, add or (), remove or (), exclude or (), beside or (), language or ())
         if not proposed.terms and not proposed.handles:
             raise ConfigError([Problem(f"brand {safe(brand)}", "has neither a term nor a handle", "--add one")])
-        found = look(made, now, proposed, span(since, "--since"), most)
+        found = made.terms.look(proposed, span(since, "--since"), most)
     if as_json:
         show_json(_as_json(found))
     else:
@@ -82,6 +81,8 @@ def _show(brand: str, found: Preview, since: str) -> None:
         f"terms; {found.before:,} with those in force: {found.gained:,} gained, {found.lost:,} lost.",
         highlight=False,
     )
+    if not found.whole:
+        stdout.print(f"Older ones than {found.oldest:%Y-%m-%d %H:%M} UTC were not looked at: see --most.", style="dim")
     stdout.print("Stored is only what was listened for: a new term finds more at its platform.", style="dim")
     grid = table("term", ">mentions", ">new", "for example")
     for term, matched in found.terms.items():
@@ -109,6 +110,8 @@ def _as_json(found: Preview) -> dict[str, Any]:
     return {
         "since": found.since,
         "read": found.read,
+        "whole": found.whole,
+        "oldest": found.oldest,
         "before": found.before,
         "after": found.after,
         "gained": found.gained,

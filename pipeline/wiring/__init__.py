@@ -5,6 +5,7 @@ for, and its module imported then, so that a command pays only for what it uses.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.ledger import Ledger
     from pipeline.outbox import Dispatcher
     from pipeline.recheck import Rechecking
+    from pipeline.wiring.relevance import Terms
     from pipeline.worker import Worker
     from spikes.answering import Answering
 
@@ -78,6 +80,13 @@ class Parts(DeskParts, SpikeParts, DocumentParts):
         stages = [(stage.name, stage.module.Stage(stage.settings, context)) for stage in self.config.stages]
         return Enrichment(stages, nlp)
 
+    @cached_property
+    def terms(self) -> Terms:
+        """What brands are listened for by, and what other terms would have found."""
+        from pipeline.wiring.relevance import Terms
+
+        return Terms(self.database, self.store, self.clock, self.config.brands, self.config.sources)
+
     def services(self) -> Services:
         """What the API works with."""
         from console.api.oidc import Provider
@@ -102,6 +111,7 @@ class Parts(DeskParts, SpikeParts, DocumentParts):
             incidents=self.incidents,
             documents=self.documents,
             operations=Flow(self),
+            listening=self.terms,
             public_url=serve.public_url,
             provider=Provider(oidc.issuer, oidc.client_id, oidc.client_secret, serve.public_url) if oidc else None,
         )

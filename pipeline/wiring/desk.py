@@ -203,7 +203,8 @@ def _powers(source: Source) -> Powers:
     from desk.eligibility import Powers
 
     replier = source.module.Replier
-    return Powers(frozenset(getattr(replier, "actions", ())), replier.pictures)
+    actions, once = (frozenset(getattr(replier, name, ())) for name in ("actions", "once"))
+    return Powers(actions, replier.pictures, once)
 
 
 def _account(source: Source) -> Account | None:

@@ -40,7 +40,7 @@ USED_BY: dict[str, frozenset[str]] = {
 }
 """What each process must have as it is in force; a change of anything else does not disturb it."""
 
-MADE_OF_DOCUMENTS = ("rules", "router", "desk", "playbooks")
+MADE_OF_DOCUMENTS = ("rules", "router", "desk", "playbooks", "terms")
 """Parts that are made anew when other documents are in force."""
 
 NO_MACROS = "# Answers written once: docs/answering.md says how.\nmacros: []\n"

@@ -55,6 +55,7 @@ class House:
             incidents=absent,
             documents=absent,
             operations=absent,
+            listening=absent,
         )
         self.services = replace(services, **changes)
         self.app: FastAPI = application(self.services)

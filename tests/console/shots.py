@@ -59,9 +59,8 @@ def _take(browser: Browser, toured: Toured, stops: list[Stop], size: str, theme:
                 color_scheme=theme,
                 reduced_motion="reduce",
             )
-            window.may_say("status of 40")
             toured.beat()
-            page = window.to(toured.path(stop))
+            page = toured.open(window, stop)
             page.wait_for_function("document.fonts.status === 'loaded'")
             page.wait_for_timeout(300)  # charts draw themselves
             tall = min(int(page.evaluate("document.documentElement.scrollHeight")), TALLEST)

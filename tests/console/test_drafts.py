@@ -42,6 +42,9 @@ def test_a_text_is_looked_at_without_being_kept(work: Work) -> None:
     assert long["spans"][0][0] == 500
     assert seen["lengths"][0]["over"] > 0
     assert seen["eligible"]
+    asks = {"case": case, "text": "Sorry. Please send your order number."}
+    assert [it["code"] for it in ana.post("/drafts/check", **asks)["warnings"]] == ["asks_in_public"]
+    assert ana.post("/drafts/check", **asks, private=True)["warnings"] == []
     assert ana.get("/drafts")["items"] == []
 
 

@@ -47,6 +47,7 @@ DECIDED_LATER = {
     "/api/v1/cases": "`after` is of another list, or the order needs an owner",
     "/api/v1/customers/{id}/cases": "`after` is of another list",
     "/api/v1/customers/{id}/links": "the accounts may not be linked",
+    "/api/v1/brands/{name}/preview": "a new brand has a term or a handle",
     "/api/v1/macros/{name}/fill": "the macro may not have that language",
     "/api/v1/incidents": "`after` is of another list",
     "/api/v1/incidents/{id}/acknowledge": "the version may be of the future",

@@ -6,10 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from playwright.sync_api import Page
+
 from desk.handling import By
 from pipeline.ports import Gap
 from tests.fixtures.in_process import run_here
-from tests.fixtures.site import VIA, Site, angry
+from tests.fixtures.site import VIA, Site, Visit, angry
 from tests.store.samples import letter
 
 DEMO = Path(__file__).parent.parent.parent / "examples" / "demo" / "mentions.jsonl"
@@ -18,11 +20,13 @@ ANSWER = "Hello Maya, we are sorry for the wait. Your refund went out this morni
 
 
 class Stop(NamedTuple):
-    """A page, under the name its picture has, and who looks at it; `{case}` and the like are filled in."""
+    """A page, under the name its picture has, and who looks at it; `{case}` and the like are filled in. Where there is
+    a button to `press`, it is what comes of that."""
 
     name: str
     path: str
     who: str | None = "lea"
+    press: str = ""
 
 
 STOPS = (
@@ -63,6 +67,7 @@ STOPS = (
     Stop("macros", "/admin/documents/macros"),
     Stop("macros-edit", "/admin/documents/macros/edit"),
     Stop("calendars", "/admin/documents/calendars"),
+    Stop("terms", "/admin/brands?brand=larkline", "otto", "Preview"),
     Stop("missing", "/nowhere", "ana"),
     Stop("forbidden", "/admin/people", "ana"),
 )
@@ -93,6 +98,16 @@ class Toured(NamedTuple):
     def path(self, stop: Stop) -> str:
         """Where a stop is."""
         return stop.path.format(**self.places)
+
+    def open(self, window: Visit, stop: Stop) -> Page:
+        """The window, at that stop."""
+        if stop.name in ("missing", "forbidden"):
+            window.may_say("status of 40")
+        page = window.to(self.path(stop))
+        if stop.press:
+            with page.expect_navigation():
+                page.get_by_role("button", name=stop.press).click()
+        return page
 
     def beat(self) -> None:
         """Have every role say that it is at work, as it does every few seconds."""

@@ -21,7 +21,9 @@ from desk.presence import Agents
 from desk.users import User
 from pipeline.clock import ManualClock
 from pipeline.mention import Intent, Language, Sentiment, Tags
+from pipeline.ports import Brand
 from pipeline.store import Store
+from pipeline.wiring.relevance import Terms
 from spikes.detection import Detection, Evidence, Key, Severity
 from spikes.detection import Kind as DetectionKind
 from spikes.incidents import Incidents
@@ -82,6 +84,7 @@ class Work(House):
             figures=Figures(database, clock),
             links=Links(database, clock),
             incidents=Incidents(database, clock),
+            listening=Terms(database, store, clock, [Brand("acme", ("acme",))], []),
         )
 
     def says(self, id: str = "mastodon:1", **changes: Any) -> str:

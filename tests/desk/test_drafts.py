@@ -366,8 +366,12 @@ def able(room: Desks, store: Store, clock: ManualClock, **powers: Any) -> Drafts
 def test_an_answer_in_private_and_one_with_a_picture_say_so(room: Desks, store: Store, clock: ManualClock) -> None:
     case = room.hears()
     drafts = able(room, store, clock, actions=frozenset({"message"}), pictures=1)
-    alone = drafts.write(case, ANA, "Your number, please?", private=True)
-    assert (alone.private, alone.pictures) == (True, ())
+    alone = drafts.write(case, ANA, "What is your phone number?", private=True)
+    assert (alone.private, alone.pictures, codes(alone)) == (True, (), [])
+    told = drafts.write(case, ANA, alone.text, id=alone.id, version=alone.version, private=False)
+    assert codes(told) == ["asks_in_public"]
+    looked = [[it.code for it in drafts.check(case, alone.text, private=so).warnings] for so in (False, True)]
+    assert looked == [["asks_in_public"], []]
     shown = drafts.write(case, ANA, "Here is the way.", pictures=[PICTURE])
     assert (shown.private, shown.pictures) == (False, (PICTURE,))
     same = drafts.write(case, ANA, "Here it is.", id=shown.id, version=shown.version)
@@ -390,3 +394,36 @@ def test_what_a_source_cannot_send_is_refused_before_anybody_writes_it(
 ) -> None:
     with pytest.raises(Unfit, match=told):
         able(room, store, clock, pictures=1).write(room.hears(), ANA, "Hello", **asked)
+
+
+def test_where_a_network_allows_one_private_message_no_other_is_written_or_sent(
+    room: Desks, store: Store, clock: ManualClock
+) -> None:
+    case = room.hears()
+    ana = room.takes(case)
+    powers = frozenset({"message"})
+    drafts = able(room, store, clock, actions=powers, once=powers)
+    first, second, public = (drafts.write(case, ana, f"Number {n}?", private=n < 3) for n in (1, 2, 3))
+    drafts.send(first.id, ana, may_send=True)
+    with pytest.raises(Conflict, match="allows no other"):
+        drafts.send(second.id, ana, may_send=True)
+    with pytest.raises(Unfit, match="allows no other"):
+        drafts.write(case, ana, "Number 4?", private=True)
+    with pytest.raises(Unfit, match="allows no other"):
+        drafts.write(case, ana, "Number 3?", id=public.id, version=public.version, private=True)
+    assert not drafts.write(case, ana, "In public then").private
+    unbound = able(room, store, clock, actions=powers)
+    assert unbound.write(case, ana, "Number 5?", private=True).private
+
+
+def test_what_became_of_the_first_private_message_says_whether_there_may_be_another(
+    room: Desks, store: Store, clock: ManualClock
+) -> None:
+    case = room.hears()
+    ana = room.takes(case)
+    powers = frozenset({"message"})
+    drafts = able(room, store, clock, actions=powers, once=powers)
+    first = drafts.write(case, ana, "Number 1?", private=True)
+    drafts.send(first.id, ana, may_send=True)
+    drafts.discard(first.id, ana)
+    assert drafts.write(case, ana, "Number 2?", private=True).private

@@ -56,6 +56,14 @@ def test_x_lets_self_serve_answer_only_where_it_was_mentioned_or_quoted(
         assert decided.deep_link == "https://x.example/17"
 
 
+def test_x_lets_anybody_be_written_to_in_private() -> None:
+    account = Account("x", "900", "@AcmeHelp")
+    assert decide(on("x"), account, private=True) == Eligible(account)
+    assert isinstance(decide(on("x", own=True), account, private=True), Ineligible)
+    assert isinstance(decide(on("x"), account, private=True, removed=True), Ineligible)
+    assert isinstance(decide(on("x"), None, private=True), Ineligible)
+
+
 def test_bluesky_needs_to_know_root_and_parent() -> None:
     assert decide(on("bluesky", reply_ref=REFS), BLUESKY) == Eligible(BLUESKY)
     decided = decide(on("bluesky", reply_ref=REFS | {"cid": ""}), BLUESKY)

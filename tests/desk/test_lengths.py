@@ -132,6 +132,23 @@ def test_a_word_no_link_could_be_is_counted_without_looking_for_one(monkeypatch:
     assert measure("a-" * 5000 + ".com", "x")[0].used == 10_004
 
 
+@pytest.mark.parametrize(
+    ("network", "limit", "unit"),
+    [
+        ("x", 10_000, "characters"),
+        ("facebook", 2_000, "characters"),
+        ("instagram", 1_000, "bytes"),
+        ("mastodon", 500, "characters"),
+        ("discourse", 32_000, "characters"),
+        ("elsewhere", None, "characters"),
+    ],
+)
+def test_a_private_message_has_limits_of_its_own(network: str, limit: int | None, unit: str) -> None:
+    (counted,) = measure("né", network, private=True)
+    assert counted == Length(3 if unit == "bytes" else 2, limit, unit)
+    assert fits("n" * 40_000, network, private=True) == (limit or 40_000)
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 @given(text=texts)
 @settings(max_examples=60, deadline=None)

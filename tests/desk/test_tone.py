@@ -21,7 +21,7 @@ TONE = Tone()
 
 def check(reply: str, to: str = "", *, complaint: float = 0.0, tone: Tone = TONE, **changes: Any) -> list[ToneWarning]:
     intents = [Intent(name="complaint", score=complaint)] if complaint else []
-    known = {key: changes.pop(key) for key in ("network", "language", "first") if key in changes}
+    known = {key: changes.pop(key) for key in ("network", "language", "first", "private") if key in changes}
     return list(tone.check(reply, mention("bluesky:1", to, **changes), intents, **known))
 
 
@@ -82,6 +82,24 @@ def test_a_private_answer_may_hold_personal_data_but_no_card() -> None:
     assert raised("We will ring +44 20 7946 0958. What is your order number?", kind=Kind.MESSAGE) == []
     (warning,) = check("Your card 4111 1111 1111 1111 expires soon.", kind=Kind.MESSAGE)
     assert (warning.code, warning.sentence) == ("personal_data", "This shows a card number.")
+
+
+def test_an_answer_in_private_to_something_public_is_looked_at_as_a_private_one() -> None:
+    asks = "Please send your order number. We will ring +44 20 7946 0958."
+    assert raised(asks) == ["asks_in_public", "personal_data"]
+    assert raised(asks, private=True) == []
+    (warning,) = check("Your card 4111 1111 1111 1111 expires soon.", private=True)
+    assert (warning.sentence, warning.suggestion) == ("This shows a card number.", "Leave it out.")
+    assert raised("Calm down {name}", complaint=0.9, private=True) == ["dismissive", "no_apology", "unfilled"]
+
+
+def test_a_private_answer_is_as_long_as_a_message_may_be() -> None:
+    assert raised("a" * 290, network="x", private=True) == []
+    (warning,) = check("a" * 10_001, network="x", private=True)
+    assert warning.spans == ((10_000, 10_001),)
+    assert warning.sentence == "It is 1 characters over the 10000 that x allows in a private message."
+    assert raised("a" * 501, network="mastodon", private=True) == ["too_long"]
+    assert raised("a" * 501, network="mastodon", private=True, tone=Tone(limits={"mastodon": 600})) == []
 
 
 def test_the_brands_own_contacts_may_be_shown() -> None:

@@ -58,6 +58,9 @@ def test_context_exclusions_handles_and_time_narrow_or_widen_it(shell: Shell) ->
     assert preview(shell, "--exclude", "widget from acme")["lost_examples"] == ["test:2"]
     assert preview(shell, "--add", "@acmecare")["gained"] == 1
     assert preview(shell, "--add", "widget", "--since", "36h")["read"] == 2
+    some = preview(shell, "--add", "widget", "--most", "2")
+    assert (some["read"], some["whole"]) == (2, False)
+    assert "Older ones than" in shell.run("terms", "preview", "acme", "--most", "2")
 
 
 def test_what_a_paid_platform_would_be_asked_and_would_bill_is_told(
@@ -69,10 +72,10 @@ def test_what_a_paid_platform_would_be_asked_and_would_bill_is_told(
     )
     monkeypatch.setenv("X_TOKEN", "t0ken")
     found = preview(shell, "--add", "widget")
-    assert found["usd_month"] == {"push": pytest.approx(0.04)}
+    assert found["usd_month"] == {"push": pytest.approx(0.24, rel=0.01)}  # 4 in the 5 days that are stored
     assert found["queries"] == {"push": [{"query": '("acme" OR "widget")', "place": "", "note": ""}]}
     shown = shell.run("terms", "preview", "acme", "--add", "widget")
-    assert "0.04 USD in 30 days" in shown
+    assert "0.24 USD in 30 days" in shown
     assert "t0ken" not in shown
 
 

@@ -56,9 +56,7 @@ def opener(chromium: Browser, toured: Toured) -> Iterator[Opener]:
 def at(opener: Opener, toured: Toured, stop: Stop, **options: Any) -> Visit:
     """Somebody at this stop."""
     window = opener(stop.who, **options)
-    if stop.name in ("missing", "forbidden"):
-        window.may_say("status of 40")
-    window.to(toured.path(stop))
+    toured.open(window, stop)
     return window
 
 

@@ -14,7 +14,8 @@ from pipeline.mention import Mention, Routed, Tags
 from pipeline.store import DeadLetter, Taken
 from pipeline.wiring import Parts
 from tests.console.pages.test_session_pages import signed_in, token
-from tests.desk.staff import person
+from tests.desk.staff import accounts_of, person
+from tests.fixtures.postgres import migrated_file
 
 HOSTILE = "<script>alert(1)</script>{{ 7*7 }}\u202egnp.exe'\""
 
@@ -32,9 +33,11 @@ class Plant:
             "sinks": {"archive": {"type": "jsonl", "path": str(folder / "out.jsonl")}},
             **settings,
         }
+        (folder / "store.db").write_bytes(migrated_file())
         path = folder / "config.yaml"
         path.write_text(json.dumps(written), encoding="utf-8")
         self.parts = Parts(config.load(path, sections={"sources"}), clock)
+        self.parts.accounts = accounts_of(self.parts.store, clock)
         self.parts.prepare()
         self.parts.bus.apply(self.parts.topics)
         self.app = self.parts.application()

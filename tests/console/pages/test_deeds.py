@@ -60,8 +60,29 @@ def test_the_composer_offers_what_the_source_can_and_keeps_it_with_the_draft(
         ("Your number, please?", True, 0),
         ("Here", False, 1),
     }
+    said = {"text": "Please send your order number.", "mention": POST}
+    assert "asks in public" in ana.send(f"/cases/{case}/check", 200, **said).text
+    alone = ana.send(f"/cases/{case}/check", 200, **said, private="1").text
+    assert "asks in public" not in alone
+    assert "of 10,000 characters" in alone
+    again = ana.send(f"/cases/{case}/reply", 200, **said, private="1", do="check").text
+    assert 'name="private" value="1" checked' in again
     told = ana.send(f"/cases/{case}/reply", 422, do="save", text="x", mention=POST, picture="https://a.example/m.png")
     assert "description" in told.text
+
+
+def test_who_did_not_name_us_on_x_can_be_written_to_in_private_alone(plant: Plant, ana: Browser) -> None:
+    said = routed(POST, text="my parcel is lost, acme", via="ours")
+    plant.store.take_in("ours", None, [taken(said)])
+    plant.store.deliver([said], also=plant.parts.cases.take_in)
+    case = str(plant.parts.cases.case_of(POST))
+    words = {"text": "We are sorry. Which parcel?", "mention": POST}
+    assert "It cannot be sent from here:" in ana.send(f"/cases/{case}/check", 200, **words).text
+    assert "It cannot be sent from here:" not in ana.send(f"/cases/{case}/check", 200, **words, private="1").text
+    page = ana.done(f"/cases/{case}/claim")
+    held = page.partition('name="token" value="')[2].partition('"')[0]
+    ana.send(f"/cases/{case}/reply", 409, **words, do="send", token=held)
+    ana.send(f"/cases/{case}/reply", 303, **words, do="send", token=held, private="1")
 
 
 def test_a_mention_is_liked_or_hidden_with_a_reason_that_is_kept(plant: Plant, ana: Browser, case: str) -> None:

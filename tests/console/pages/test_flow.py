@@ -68,7 +68,7 @@ def test_what_a_source_has_used_and_brought_is_shown(plant: Plant, operator: Bro
     usage = [Usage("posts", 1000, None, resets), Usage("USD", 5, 50, resets)]
     plant.store.take_in("<x>", None, [], usage=usage)
     page = settled(plant, operator)
-    assert re.search(r"5 USD\s+of 50", page)
+    assert re.search(r"5\s+of 50\s+USD", page)
     assert "1,000 posts" in page
     assert "&lt;x&gt;" in operator.raw("/flow")
 
