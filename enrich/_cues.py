@@ -2,33 +2,36 @@
 
 The files are `enrich/vocabulary/NAME.yaml`. Phrases are matched in their normal form (`_nlp.normal`): small letters, a
 number stands for any number. A phrase with `n't` also stands for its spellings without the apostrophe and in full
-(`don't`, `dont`, `do not`), `want to` for `wanna`, `going to` for `gonna`.
+(`don't`, `dont`, `do not`), `want to` for `wanna`, `going to` for `gonna`, and `<my>` for `my`, `our`, `his`, `her`,
+`their`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import yaml
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from spacy.matcher import PhraseMatcher
 
 from enrich import _nlp
 
 _FOLDER = Path(__file__).parent / "vocabulary"
-Only = Literal["", "negative", "linked"]
+Only = Literal["", "negative", "not positive", "linked"]
 
+_WHOSE = ("my", "our", "his", "her", "their")
 _FULL = {"can't": "cannot", "won't": "will not", "ain't": "is not"}
 
 
 class Group(BaseModel):
     """Phrases that mean the same and the weight of finding any of them. `kind` names what is found where several
     groups are of one kind; in one of the `idle` phrases the others say nothing (`my lawyer` is a matter of law, `my
-    lawyer friend` is not). `only` says of a group that it counts only in a text that is negative, or only in one that
-    has a link or a hashtag: whoever uses the group looks at it."""
+    lawyer friend` is not). `only` says of a group that it counts only in a text that is negative, or that is
+    not positive, or only in one that has a link or a hashtag: whoever uses the group looks at it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -47,14 +50,59 @@ class Group(BaseModel):
         return phrases
 
 
+class Together(BaseModel):
+    """Groups that say something only together: a phrase of one of each list of `of`, with at most `within` tokens
+    between that of the first list and each of the others, in any order, and without a phrase of `unless` anywhere in
+    the text. `burnt` says little, and `my hand` less."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    weight: float
+    kind: str = ""
+    only: Only = ""
+    of: list[list[str]] = Field(min_length=2)
+    within: int = 6
+    unless: list[str] = []
+
+
 class Vocabulary(BaseModel):
-    """One file: a bias, the weights of signals from elsewhere, and the groups."""
+    """One file: a bias, the weights of signals from elsewhere, the groups, what they say together, and lists: phrases
+    that are not looked for, but that what was found is looked up in (`known`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     bias: float = 0.0
     signals: dict[str, float] = {}
     groups: dict[str, Group]
+    lists: dict[str, list[str]] = {}
+    together: dict[str, Together] = {}
+
+    @model_validator(mode="after")
+    def _together_are_groups(self) -> Vocabulary:
+        for title, together in self.together.items():
+            if title in self.groups:
+                raise ValueError(f"{title!r} is what groups say together, and a group")
+            for name in chain(*together.of, together.unless):
+                if name not in self.groups:
+                    raise ValueError(f"{title!r} is of {name!r}, which is no group of this file")
+        return self
+
+    def early(self) -> Vocabulary:
+        """Without the groups that say something only beside others and are none of a `together`'s first list: they
+        are looked for where one of these is found (`_together.Meetings`), which is seldom."""
+        return self._only([name for name in self.groups if name not in self._late()])
+
+    def late(self) -> Vocabulary:
+        """The other groups."""
+        return self._only([name for name in self.groups if name in self._late()])
+
+    def _late(self) -> frozenset[str]:
+        first = {name for together in self.together.values() for name in together.of[0]}
+        beside = chain.from_iterable(chain(*together.of[1:], together.unless) for together in self.together.values())
+        return frozenset(name for name in beside if name not in first and not self.groups[name].weight)
+
+    def _only(self, names: Sequence[str]) -> Vocabulary:
+        return Vocabulary(groups={name: self.groups[name] for name in names})
 
 
 class Cue(NamedTuple):
@@ -82,6 +130,10 @@ def load(name: str) -> Vocabulary:
 
 def spellings(phrase: str) -> Iterator[str]:
     """The phrase and the other ways it is written."""
+    if "<my>" in phrase:
+        for whose in _WHOSE:
+            yield from spellings(phrase.replace("<my>", whose))
+        return
     yield phrase
     if "n't" in phrase:
         yield phrase.replace("n't", "nt")
@@ -93,6 +145,12 @@ def spellings(phrase: str) -> Iterator[str]:
         yield phrase.replace("want to", "wanna")
     if "going to" in phrase:
         yield phrase.replace("going to", "gonna")
+
+
+def known(nlp: Any, phrases: Sequence[str]) -> frozenset[tuple[str, ...]]:
+    """The phrases in every spelling, as tuples of normal words."""
+    every = (spelling for phrase in phrases for spelling in spellings(phrase))
+    return frozenset(tuple(map(_nlp.normal, _nlp.words(nlp.make_doc(one)))) for one in every)
 
 
 class Cues:
@@ -124,6 +182,8 @@ class Cues:
         if not idle:
             return [Found(cues[key], start, end) for key, start, end in hits]
         quiet = [(idle[key], start, end) for key, start, end in hits if key in idle]
+        if not quiet:
+            return [Found(cues[key], start, end) for key, start, end in hits]
         return [
             Found(cue, start, end)
             for key, start, end in hits
@@ -132,20 +192,24 @@ class Cues:
         ]
 
 
-TOGETHER = ("complaint", "praise", "lead", "question", "sarcasm", "spam", "urgency")
+TOGETHER = ("complaint", "praise", "lead", "question", "sarcasm", "spam", "urgency", "alarm", "irony")
 """The vocabularies whose phrases are looked for in one pass, whoever asks first."""
 
 _KEY = "cues"
 
 
 def found(doc: Any, *names: str) -> Sequence[Found]:
-    """Every phrase of these vocabularies (of TOGETHER) in the doc, as `Cues.find` has it. A doc is looked through once,
-    for all of them; the next stage's are there already."""
+    """Every phrase of these vocabularies' early groups (of TOGETHER) in the doc, as `Cues.find` has it. A doc is looked
+    through once, for all of them; the next stage's are there already."""
     kept: Mapping[str, Sequence[Found]] | None = doc.user_data.get(_KEY)
     if kept is None:
         every: dict[str, list[Found]] = {}
         for hit in _together().find(doc):
-            every.setdefault(hit.cue.vocabulary, []).append(hit)
+            of = every.get(hit.cue.vocabulary)
+            if of is None:
+                every[hit.cue.vocabulary] = [hit]
+            else:
+                of.append(hit)
         kept = doc.user_data[_KEY] = every
     if len(names) == 1 or not kept:
         return kept.get(names[0], ())
@@ -154,7 +218,7 @@ def found(doc: Any, *names: str) -> Sequence[Found]:
 
 @cache
 def _together() -> Cues:
-    return Cues(_nlp.build(), {name: load(name) for name in TOGETHER})
+    return Cues(_nlp.build(), {name: load(name).early() for name in TOGETHER})
 
 
 def quoted(doc: Any, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 It is a cue and never a label: nothing is turned round because of it. Each sign that is found adds its weight to what is
 still missing to certainty: score = 1 - (1 - w1)(1 - w2)... The signs are set phrases ("thanks for nothing"), marks (an
 emoji that rolls its eyes, #sarcasm), a company's praise of itself in quotes, and praise that opens a sentence and that
-a breach follows closely, unless the text says that something was put right (`vocabulary/sarcasm.yaml`, English; in
-another language the marks alone count).
+a breach follows closely, unless the text says that something was put right (`vocabulary/sarcasm.yaml` and `irony.yaml`,
+English; in another language the marks alone count). Plain praise needs a breach that is not slight; praise or thanks
+for something (`thanks for`, `love how`) is turned round by any.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ _INTERJECTIONS = frozenset(
     }
 )
 _NOT = frozenset({"no", "not", "never", "without", "zero", "hardly", "nothing", "didn", "doesn", "don", "isn", "wasn"})
+_PRAISING = frozenset({"pointed", "praise"})
 _MARKED = "marks"
 _NONE = Signal(score=0.0)
 
@@ -73,18 +75,21 @@ class Stage:
     provides: ClassVar[frozenset[str]] = frozenset({"sarcasm"})
 
     def __init__(self, config: Config, context: StageContext) -> None:
-        del config, context
-        vocabulary = _cues.load("sarcasm")
+        del config
+        vocabulary, more = _cues.load("sarcasm"), _cues.load("irony")
         self._weights = vocabulary.signals
         self._telling = {name for name, group in vocabulary.groups.items() if group.weight}
+        self._slight = _cues.known(context.nlp, more.lists["slight"])
         self._marked = vocabulary.groups[_MARKED].weight
-        self.version = trace("1", vocabulary)
+        self.version = trace("2", vocabulary, more)
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `sarcasm` of every draft."""
         for draft in batch:
             english = draft.language is None or draft.language.code in ("en", "und")
-            found = _cues.found(draft.doc, "sarcasm")
+            found, more = _cues.found(draft.doc, "sarcasm"), _cues.found(draft.doc, "irony")
+            if more:
+                found = (*found, *more)
             if not english:
                 found = [hit for hit in found if hit.cue.group == _MARKED]
             draft.sarcasm = self._judge(draft.doc, found, english)
@@ -96,7 +101,12 @@ class Stage:
         if groups & self._telling:
             weights = {hit.cue.group: hit.cue.weight for hit in found if hit.cue.weight}
             spans = [(hit.start, hit.end) for hit in found if hit.cue.weight]
-        if "breach" in groups and "praise" in groups and "put right" not in groups and (pair := _pair(doc, found)):
+        if (
+            "breach" in groups
+            and groups & _PRAISING
+            and "put right" not in groups
+            and (pair := _pair(doc, found, self._slight))
+        ):
             weights["praise and breach"] = self._weights["praise and breach"]
             spans += pair
         words = _cues.quoted(doc, spans) if spans else ()
@@ -119,8 +129,9 @@ def _quotes(text: str) -> bool:
     return '"' in text or "\u201c" in text or "\u201e" in text
 
 
-def _pair(doc: Any, found: Sequence[_cues.Found]) -> list[tuple[int, int]]:
-    """The first praise that opens a sentence and that a breach follows closely, and that breach."""
+def _pair(doc: Any, found: Sequence[_cues.Found], slight: frozenset[tuple[str, ...]]) -> list[tuple[int, int]]:
+    """The first praise that opens a sentence and that a breach follows closely, and that breach; plain praise only
+    where the breach is not a slight one."""
     words = _nlp.words(doc)
     starts = {hit.start for hit in found if hit.cue.group == "breach"}
     breaches = [
@@ -130,11 +141,13 @@ def _pair(doc: Any, found: Sequence[_cues.Found]) -> list[tuple[int, int]]:
         and not (hit.start and words[hit.start - 1].lower() in _NOT)
         and not (hit.end in starts and words[hit.start].lower() in _NOT)  # `never crashes` is no breach
     ]
-    praises = [(hit.start, hit.end) for hit in found if hit.cue.group == "praise" and _opens(words, hit.start)]
-    for praise in sorted(praises, key=lambda span: (span[0], -span[1])):
+    praises = [hit for hit in found if hit.cue.group in ("pointed", "praise") and _opens(words, hit.start)]
+    for praise in sorted(praises, key=lambda hit: (hit.start, -hit.end)):
         for breach in breaches:
-            if 0 <= breach[0] - praise[1] <= _NEAR:
-                return [praise, breach]
+            if not 0 <= breach[0] - praise.end <= _NEAR:
+                continue
+            if praise.cue.group == "pointed" or tuple(map(_nlp.normal, words[slice(*breach)])) not in slight:
+                return [(praise.start, praise.end), breach]
     return []
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from enrich import _cues, _nlp
+from enrich._together import Meetings
 from enrich._version import trace
 from pipeline.mention import Signal
 from pipeline.ports import Draft, Settings, StageContext
@@ -53,41 +54,53 @@ class Stage:
     provides: ClassVar[frozenset[str]] = frozenset({"spam"})
 
     def __init__(self, config: Config, context: StageContext) -> None:
-        del config, context
+        del config
         vocabulary = _cues.load("spam")
         self._kinds = tuple(dict.fromkeys(group.kind for group in vocabulary.groups.values() if group.kind))
-        self.version = trace("3", vocabulary)
+        self._meetings = Meetings(context.nlp, vocabulary)
+        self.version = trace("4", vocabulary)
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `spam` of every draft."""
         for draft in batch:
             text = _nlp.text(draft.doc)
-            found, kinds = self._told(draft.doc, text)
+            told, kinds, words = self._told(draft.doc, text)
             suspected = [(_SUSPECTED, sign) for sign in draft.mention.suspicions]
             signs = suspected + _counted(text, draft.doc)
-            if not found and not signs:
+            if not told and not signs:
                 draft.spam = _NONE
                 continue
             innocence = 1.0
-            for weight in [weight for weight, _ in signs] + [cue.weight for cue in {hit.cue for hit in found}]:
+            for weight in [weight for weight, _ in signs] + told:
                 innocence *= 1.0 - weight
-            words = _cues.quoted(draft.doc, [(hit.start, hit.end) for hit in found])
             draft.spam = Signal(
                 score=round(1.0 - innocence, 3), words=(*(sign for _, sign in signs), *words), kinds=kinds
             )
 
-    def _told(self, doc: Any, text: str) -> tuple[Sequence[_cues.Found], tuple[str, ...]]:
+    def _told(self, doc: Any, text: str) -> tuple[list[float], tuple[str, ...], tuple[str, ...]]:
         # Phrases count only where those of their kind together suffice: `wanted` and `remote` make a job, one does not.
         found = _cues.found(doc, "spam")
         if not found:
-            return (), ()
-        if any(hit.cue.only for hit in found) and not _LINKED.search(text):
-            found = [hit for hit in found if not hit.cue.only]
+            return [], (), ()
+        met = self._meetings.find(doc, found)
+        hits = [hit for hit in found if hit.cue.weight]
+        if not hits and not met:
+            return [], (), ()
+        if not _LINKED.search(text):
+            hits = [hit for hit in hits if not hit.cue.only]
+            met = [it for it in met if not it.together.only]
+        signs = [(cue.kind, cue.weight) for cue in {hit.cue for hit in hits}]
+        signs += [(it.together.kind, it.together.weight) for it in met]
         innocence: dict[str, float] = {}
-        for cue in {hit.cue for hit in found}:
-            innocence[cue.kind] = innocence.get(cue.kind, 1.0) * (1.0 - cue.weight)
+        for kind, weight in signs:
+            innocence[kind] = innocence.get(kind, 1.0) * (1.0 - weight)
         told = {kind for kind, rest in innocence.items() if 1.0 - rest >= _TOLD}
-        return [hit for hit in found if hit.cue.kind in told], tuple(kind for kind in self._kinds if kind in told)
+        if not told:
+            return [], (), ()
+        spans = [(hit.start, hit.end) for hit in hits if hit.cue.kind in told]
+        spans += [(hit.start, hit.end) for it in met if it.together.kind in told for hit in it.hits]
+        kinds = tuple(kind for kind in self._kinds if kind in told)
+        return [weight for kind, weight in signs if kind in told], kinds, _cues.quoted(doc, spans)
 
 
 def _counted(text: str, doc: object) -> list[tuple[float, str]]:

@@ -1,10 +1,12 @@
 """Whom or what the negative feeling of a text is about: our brand, a competitor, or something else.
 
 Whoever is named, and who is addressed by `you`, stands somewhere in the text, and so does each negative word: it speaks
-of the name in its own clause, else of the one named before, else of the one named next. What a comparison says of a
-name (`switched from X`, `back to X`, `never had this with X`) weighs for or against it. What a complaint, or negative
-wording on the whole, says of nobody in particular goes to the one addressed, else to the only one named, else to our
-brand. Nothing here knows which name is ours: exchanging our name and a competitor's exchanges the answer.
+of the name in its own clause, else of the one named before, else of the one named next; praise in its clause speaks a
+little for a name. What a sentence says of those it names (`X is better than Y`, `switched from X to Y`, `let down by
+X`) weighs for or against them (`_blame.py`). Some phrases say by themselves that the feeling is about something else
+(`we lost again`, `I overslept`). What a complaint, or negative wording on the whole, says of nobody in particular goes
+to the one against whom the most is said, else to the one addressed, else to the only one named, else to our brand.
+Nothing here knows which name is ours: exchanging our name and a competitor's exchanges the answer.
 """
 
 from __future__ import annotations
@@ -13,22 +15,29 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from spacy.matcher import PhraseMatcher
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from enrich import _cues, _nlp
+from enrich._blame import Name, compared
 from enrich._version import trace
 from pipeline.mention import Target
 from pipeline.ports import Brand, Draft, Settings, StageContext
 
 _BRAND = "\0brand"
 _OTHER = "\0other"
-_OURS = (_BRAND, _OTHER)
+_ELSEWHERE = "elsewhere"
 
 _NEGATIVE = -1.0
 """The valence in VADER's lexicon (-4..4) from which a word is negative: milder ones (`stop`, `no`) accuse nobody."""
+
+_POSITIVE = 1.5
+"""The valence from which a word praises."""
+
+_PRAISED = 0.5
+"""What praise in its clause weighs for a name, however much it is."""
 
 _COMPLAINT, _UNHAPPY = 1.5, 0.6
 """What a complaint of full score, and a negative sentiment, weigh against the one whom they concern."""
@@ -39,11 +48,10 @@ _HERE, _BEFORE, _NEXT = 1.0, 0.7, 0.4
 _MOST = 3.0
 """What negative words weigh at most, however many they are."""
 
-_SAID = 1.5
-"""What a comparison weighs."""
-
 _PASSED_OVER = 0.7
 """What speaking for one name weighs against the others."""
+
+_ROUNDING = 1e-9
 
 _WORDS = 8
 
@@ -57,49 +65,10 @@ _YOU = frozenset(
 )
 
 
-def _before(ways: str, words: int) -> re.Pattern[str]:
-    # One of the ways, with at most so many words between it and the name that follows; `_` stands for some words.
-    either = "|".join(ways.replace("_ ", r"(?:\w+ ){0,3}").split("; "))
-    return re.compile(rf"\b(?:{' '.join(either.split())})\W+(?:\w+\W+){{0,{words}}}$", re.I)
+_PLACE = re.compile(r"\b(?:at|in|on|outside|inside|near|by|to)\W+(?:(?:the|my|an?)\W+)?$", re.I)
+"""What stands before a name that is where something happens, not who did it."""
 
-
-_LEFT = _before(
-    "better than; switch(?:ed|ing)? _ from; mov(?:ed?|ing) _ from; coming from; left; leav(?:e|ing); quit(?:ting)?; "
-    "dropped; dropping; dump(?:ed|ing); ditch(?:ed|ing)?; (?:done|over|had|angry|furious) with; fed up (?:with|of); "
-    "(?:sick|tired|enough) of; bye; goodbye; back from; disaster at; after; instead of; misfortune of; ex; "
-    "(?:angry|mad) at; hates?; blame",
-    3,
-)
-"""What stands before the name of somebody whom the author is through with."""
-
-_CHOSEN = _before(
-    "(?:back|over|off|went|going|hello) to; switch(?:ed|ing)? _ to; mov(?:ed?|ing) _ to; worse than; (?:give|sell) me; "
-    "unlike; team; (?:stick(?:ing)?|stay(?:ed|ing)?|stuck) with; glad _ with; grateful for; prefer; try(?:ing)?; "
-    "trialling; next one is a; had (?:this|that|any|these) _ (?:with|at|on|from); problems? with; "
-    "not (?:even )?mad at; than (?:with|at); thank god for",
-    1,
-)
-"""What stands before the name of somebody whom the author prefers, or has nothing against."""
-
-_FOR = re.compile(r"\W+(?:to|for)\W+", re.I)
-"""What stands between the one left and the one chosen."""
-
-_NEVER = r"never|(?:does|did|would|has|have)n['\u2019]?t"
-_INNOCENT = re.compile(
-    rf"^(?:['\u2019]s)?\W+(?:(?:has|have|had|did|would|does) )?(?:{_NEVER})\b"
-    r"|^\W+(?:it (?:is|was)\b|is (?:(?:so much|way|much|far) )?(?:better|cheaper|faster)|got (?:it|this) right)"
-    r"|^\W+here i come",
-    re.I,
-)
-"""What stands after the name of somebody who did not do it."""
-
-
-class _Name(NamedTuple):
-    """Somebody or something named (or meant by `you`), and where, in characters."""
-
-    who: str
-    start: int
-    end: int
+_THEY = frozenset({"they", "them", "their", "theirs", "they're", "they've", "they'd", "they'll", "theyre", "theyve"})
 
 
 class Config(Settings):
@@ -119,15 +88,18 @@ class Stage:
     def __init__(self, config: Config, context: StageContext) -> None:
         del config
         vocabulary = _cues.load("target")
-        self._others, self._trouble = (
-            _cues.Cues(context.nlp, {"target": _cues.Vocabulary(groups={name: vocabulary.groups[name]})})
-            for name in ("others", "trouble")
+        self._outside, self._trouble = (
+            _cues.Cues(
+                context.nlp, {"target": _cues.Vocabulary(groups={name: vocabulary.groups[name] for name in names})}
+            )
+            for names in (("others", "elsewhere"), ("trouble",))
         )
         lexicon = SentimentIntensityAnalyzer().lexicon
         self._negative = frozenset(word for word, valence in lexicon.items() if valence <= _NEGATIVE)
+        self._positive = frozenset(word for word, valence in lexicon.items() if valence >= _POSITIVE)
         self._rivals = {brand.name: _Rivals(context.nlp, brand) for brand in context.brands if brand.competitors}
         rivals = [(brand.name, sorted(brand.competitors.items())) for brand in context.brands]
-        self.version = trace("1", vocabulary, rivals, packages=("vaderSentiment",))
+        self.version = trace("2", vocabulary, rivals, packages=("vaderSentiment",))
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `target` of every draft."""
@@ -137,20 +109,23 @@ class Stage:
             unhappy = _unhappy(draft)
             draft.target = self._judge(draft, competitors, unhappy) if unhappy or competitors else None
 
-    def _judge(self, draft: Draft, competitors: Sequence[_Name], unhappy: float) -> Target | None:
+    def _judge(self, draft: Draft, competitors: Sequence[Name], unhappy: float) -> Target | None:
         english = draft.language is None or draft.language.code in ("en", "und")
-        others = self._others.find(draft.doc) if english else ()
-        if not competitors and not others:
+        outside = self._outside.find(draft.doc) if english else ()
+        if not competitors and not outside:
             return Target(of="brand", score=_sure(unhappy), words=_complained(draft))
         text = _nlp.text(draft.doc)
         names = [*competitors]
         for ours in draft.brands:
             taken = any(ours.start < name.end and name.start < ours.end for name in competitors)
             if ours.brand == draft.brand and not taken:
-                names.append(_Name(_BRAND, ours.start, ours.end))
+                names.append(Name(_BRAND, ours.start, ours.end))
         addressed = _addressed(text, names)
-        names += [_Name(_OTHER, start, end) for start, end in _chars(draft.doc, others)]
+        called = tuple(names)
+        elsewhere = [hit for hit in outside if hit.cue.group == _ELSEWHERE]
+        names += [Name(_OTHER, start, end) for start, end in _chars(draft.doc, outside)]
         negative: list[tuple[int, int]] = []
+        positive: list[int] = []
         breaks = [it.start() for it in _BREAK.finditer(text)]
         if english:
             negative += _chars(draft.doc, self._trouble.find(draft.doc))
@@ -158,22 +133,35 @@ class Stage:
                 word = it.group().lower()
                 if word in self._negative:
                     negative.append(it.span())
+                elif word in self._positive:
+                    positive.append(it.start())
                 elif word in _BUT:
                     breaks.append(it.start())
+                elif word in _THEY and (named := _meant(called, it.start(), addressed)) is not None:
+                    names.append(Name(named, it.start(), it.end()))
                 elif word in _YOU and addressed is not None:
-                    names.append(_Name(addressed, it.start(), it.end()))
-        names.sort(key=lambda name: name.start)
-        negative = [it for it in negative if not any(name.start <= it[0] < name.end for name in names)]
+                    names.append(Name(addressed, it.start(), it.end()))
+        names = _apart(names)
+        negative = [it for it in negative if not _within(it[0], names)]
+        positive = [it for it in positive if not _within(it, names)]
         against, words = _attached(text, names, negative, breaks)
-        compared = _compared(text, names)
-        for who, weight in compared.items():
+        if elsewhere:
+            against[_OTHER] += _HERE
+            words[_OTHER] += _cues.quoted(draft.doc, [(hit.start, hit.end) for hit in elsewhere])
+        for name in _praised(names, positive, breaks, len(text)):
+            against[name.who] -= _PRAISED
+        # A sentence about one alone says no more than its negative words do.
+        said = compared(text, [name for name in names if name.who != _OTHER]) if english and competitors else {}
+        for who, weight in said.items():
             against[who] += weight
-        if any(weight < 0 for weight in compared.values()):
-            for who in {name.who for name in names} - {_OTHER, *compared}:
+        preferred = any(weight < 0 for weight in said.values())
+        if preferred:
+            for who in {name.who for name in names} - {_OTHER, *said}:
                 against[who] += _PASSED_OVER
-        if not unhappy and not any(weight >= _HERE for who, weight in against.items() if who not in _OURS):
+        least = _PASSED_OVER - _PRAISED if preferred else _HERE
+        if not unhappy and not any(weight >= least - _ROUNDING for who, weight in against.items() if who != _OTHER):
             return None
-        against[_concerned(names, addressed, compared)] += unhappy
+        against[_concerned(names, addressed, against)] += unhappy
         return _verdict(against, words)
 
 
@@ -190,14 +178,14 @@ class _Rivals:
                 self._matcher.add(key, docs)
                 self._names[nlp.vocab.strings[key]] = name
 
-    def find(self, doc: Any) -> Sequence[_Name]:
+    def find(self, doc: Any) -> Sequence[Name]:
         hits = self._matcher(doc)
         if not hits:
             return ()
         found = []
         for key, start, end in hits:
             span = doc[start:end]
-            found.append(_Name(self._names[key], span.start_char, span.end_char))
+            found.append(Name(self._names[key], span.start_char, span.end_char))
         return found
 
 
@@ -222,9 +210,9 @@ def _unhappy(draft: Draft) -> float:
     return _COMPLAINT * complaint + _UNHAPPY * negative
 
 
-def _addressed(text: str, names: Sequence[_Name]) -> str | None:
+def _addressed(text: str, names: Sequence[Name]) -> str | None:
     """Whose handle opens the text, else whose handle is the only one in it; our brand's where nobody's is."""
-    handles = [name for name in names if text[name.start] == "@"]
+    handles = sorted((name for name in names if text[name.start] == "@"), key=lambda name: name.start)
     opening = len(text) - len(text.lstrip(" .\n"))
     if handles and handles[0].start <= opening:
         return handles[0].who
@@ -235,11 +223,34 @@ def _addressed(text: str, names: Sequence[_Name]) -> str | None:
     return None if handles or any(name.who != _BRAND for name in names) else _BRAND
 
 
-def _concerned(names: Sequence[_Name], addressed: str | None, compared: Mapping[str, float]) -> str:
-    """Whom the feeling of the text as a whole concerns."""
+def _meant(called: Sequence[Name], place: int, addressed: str | None) -> str | None:
+    """Whom `they` means: the one named last before it, of those who are not addressed."""
+    before = [name for name in called if name.end <= place and name.who != addressed]
+    return max(before, key=lambda name: name.end).who if before else None
+
+
+def _apart(names: Sequence[Name]) -> list[Name]:
+    """The names in order, none that overlaps one before it."""
+    kept: list[Name] = []
+    for name in sorted(names, key=lambda name: (name.start, -name.end)):
+        if not kept or name.start >= kept[-1].end:
+            kept.append(name)
+    return kept
+
+
+def _within(place: int, names: Sequence[Name]) -> bool:
+    return any(name.start <= place < name.end for name in names)
+
+
+def _concerned(names: Sequence[Name], addressed: str | None, against: Mapping[str, float]) -> str:
+    """Whom the feeling of the text as a whole concerns: the one against whom the most is said; where nothing is said,
+    the one addressed, or the only one named who is not spoken for."""
+    accused = sorted(((weight, who) for who, weight in against.items() if who != _OTHER and weight > 0), reverse=True)
+    if accused and (len(accused) == 1 or accused[0][0] > accused[1][0]):
+        return accused[0][1]
     if addressed is not None:
         return addressed
-    named = {name.who for name in names if name.who != _OTHER and compared.get(name.who, 0.0) >= 0}
+    named = {name.who for name in names if name.who != _OTHER and against.get(name.who, 0.0) >= 0}
     return named.pop() if len(named) == 1 else _BRAND
 
 
@@ -250,8 +261,8 @@ def _complained(draft: Draft) -> tuple[str, ...]:
 
 
 def _attached(
-    text: str, names: Sequence[_Name], negative: Sequence[tuple[int, int]], breaks: Sequence[int]
-) -> tuple[defaultdict[str, float], Mapping[str, list[str]]]:
+    text: str, names: Sequence[Name], negative: Sequence[tuple[int, int]], breaks: Sequence[int]
+) -> tuple[defaultdict[str, float], defaultdict[str, list[str]]]:
     """What the negative words weigh against each name, and which they are."""
     against: defaultdict[str, float] = defaultdict(float)
     words: defaultdict[str, list[str]] = defaultdict(list)
@@ -267,27 +278,25 @@ def _attached(
         if not names:
             continue
         name = before[-1] if before else (here or names)[0]
+        if here and name.who != _OTHER and _PLACE.search(text[: name.start]):
+            name = next((it for it in reversed(before) if it.who == _OTHER), name)
         weight = _HERE if here else _BEFORE if before else _NEXT
         against[name.who] = min(_MOST, against[name.who] + weight)
         words[name.who].append(text[start:end])
     return against, words
 
 
-def _compared(text: str, names: Sequence[_Name]) -> Mapping[str, float]:
-    """What is said of each name for (below 0) or against it."""
-    found: defaultdict[str, float] = defaultdict(float)
-    last, left = 0, False
-    for name in names:
-        before, after = text[max(last, name.start - 40) : name.start], text[name.end : name.end + 40]
-        last = name.end
-        if name.who == _OTHER:
-            continue
-        if (left and _FOR.fullmatch(before)) or _CHOSEN.search(before) or _INNOCENT.search(after):
-            found[name.who] -= _SAID
-            left = False
-        elif left := _LEFT.search(before) is not None:
-            found[name.who] += _SAID
-    return found
+def _praised(names: Sequence[Name], positive: Sequence[int], breaks: Sequence[int], length: int) -> Sequence[Name]:
+    """Of each clause with praise the name it is of: the one before, else the next."""
+    found: dict[str, Name] = {}
+    for start in positive:
+        first = max((it for it in breaks if it < start), default=-1)
+        last = min((it for it in breaks if it > start), default=length)
+        here = [name for name in names if first < name.start < last and name.who != _OTHER]
+        if here:
+            name = [name for name in here if name.start < start][-1:] or here[:1]
+            found[name[0].who] = name[0]
+    return tuple(found.values())
 
 
 def _verdict(against: Mapping[str, float], words: Mapping[str, list[str]]) -> Target:
