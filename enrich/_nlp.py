@@ -32,13 +32,15 @@ and the old one is freed with its last Doc, so that memory does not grow with ti
 `Language.memory_zone` still grows its tables by every new word, and a Doc that outlives its zone is undefined."""
 
 _ADDRESS = (
-    r"https?://\S++|www\.\S++"
-    # A handle, with its domain on Bluesky (@acme.bsky.social) and its host on Mastodon (@acme@example.social).
-    r"|(?<![\w@])@\w++(?:(?:[.-][a-z0-9]++)*\.[a-z]{2,})?(?:@\w[\w.-]*\.[a-z]++)?"
+    r"(?i:https?://|www\.)\S++"
+    # A handle, with its domain on Bluesky (@acme.bsky.social) and its host on Mastodon (@acme@example.social), all of
+    # one case: after `@acme.Please` a sentence begins.
+    r"|(?<![\w@])@\w++(?:(?:[.-][a-z0-9]++)*\.[a-z]{2,}|(?:[.-][A-Z0-9]++)*\.[A-Z]{2,})?"
+    r"(?:@\w[\w.-]*\.(?i:[a-z]++))?"
     r"|(?<!\w)\w++(?:[.+-]\w++){0,4}+@\w++(?:[.-]\w++)++"
 )
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_PIECE = r"({address}|['\u2019](?:t|s|re|ve|ll|d|m)\b|{word}|[^\w\s]|\s+)( ?)"
+_PIECE = r"({address}|['\u2019](?i:t|s|re|ve|ll|d|m)\b|{word}|[^\w\s]|\s+)( ?)"
 
 _unspaced = re.compile(f"[{_UNSPACED}]")
 _ascii_token = re.compile(_PIECE.format(address=_ADDRESS, word=r"\w++"))
@@ -121,7 +123,7 @@ class Tokenizer:
         words = [word for word, _ in pairs]
         spaces = [space == " " for _, space in pairs]
         plain = text
-        if "@" in text or "://" in text or "www." in text:
+        if "@" in text or "://" in text or "www." in text.lower():
             plain = "".join([" " if _is_address(word) else word + space for word, space in pairs])
         return Doc(self.vocab, words=words, spaces=spaces, user_data={"text": text, "words": words, "plain": plain})
 
@@ -161,4 +163,4 @@ def plain(doc: Any) -> str:
 
 
 def _is_address(word: str) -> bool:
-    return len(word) > 1 and ("@" in word or "://" in word or word.startswith("www."))
+    return len(word) > 1 and ("@" in word or "://" in word or word[:4].lower() == "www.")

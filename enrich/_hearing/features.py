@@ -2,14 +2,15 @@
 
 Two blocks of hashed rows (`words`: words, pairs, negated words; `grams`: character n-grams within words) and one of
 signals: VADER's score, the groups of cues that were found, and how the text is built. In a language other than English
-VADER reads the emoji alone and no cue is looked for. Nothing of a handle's name, of links or of capitals is seen (but
-by VADER, to which a word in capitals among others is an emphatic one).
+VADER reads the emoji alone and no cue is looked for. Nothing of a handle's name, of links or of capitals is seen, and
+of hashtags that end a text only what VADER and the vocabularies know: they file a text more than they say something.
 """
 
 from __future__ import annotations
 
 import operator
 import threading
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -161,10 +162,13 @@ class Reader:
         if kept is not None and kept.generation is self.words.generation and kept.english == english:
             return kept
         doc = draft.doc
-        said = _nlp.plain(doc)
+        said = _nlp.plain(doc).lower()  # or VADER would take a word in capitals for an emphatic one
         compound, valences = self.vader.compound(said if english else self.vader.emoji(said))
         found = _cues.found(doc, *_HEARD) if english else ()
         words, at = _folded(draft) if draft.brands else (_nlp.words(doc), range(len(_nlp.words(doc))))
+        if "#" in words and (end := _untagged(_nlp.words(doc))) < len(_nlp.words(doc)):
+            end = bisect_left(at, end)
+            words, at = words[:end], at[:end]
         ids = self.words.ids(words)
         if 0 in ids:
             at = [place for place, number in zip(at, ids, strict=True) if number]
@@ -193,6 +197,20 @@ class Reader:
 
 def _same(docs: list[Any], others: list[Any]) -> bool:
     return len(docs) == len(others) and all(map(operator.is_, docs, others))
+
+
+def _untagged(words: Sequence[str]) -> int:
+    # Where the hashtags begin with which a text ends, links and what cannot be seen aside; its end where it is nothing
+    # but these.
+    end = place = len(words)
+    while place:
+        if not _words.fold(words[place - 1]):
+            place -= 1
+        elif place > 1 and words[place - 2] == "#":
+            end = place = place - 2
+        else:
+            return end
+    return len(words)
 
 
 def _folded(draft: Draft) -> tuple[Sequence[str], Sequence[int]]:

@@ -45,8 +45,9 @@ much of the best macro-F1 allows."""
 class Recipe(NamedTuple):
     """How strongly a model is held back from learning its examples by heart: `strength` is scikit-learn's C, `signals`
     what they are multiplied by before, `least` in how many texts a row must stand to count, `balanced` how far each
-    label is weighed as if all were as common (0 not at all, 1 fully). `addressed` is how many examples one counts for
-    that opens with a handle (what a brand is asked to answer), `vivid` one of our own written vividly. `modest` is
+    label is weighed as if all were as common (0 not at all, 1 fully). `others` is what `strength` is multiplied by for
+    languages other than English, where words alone have to speak. `addressed` is how many examples one counts for that
+    opens with a handle (what a brand is asked to answer), `vivid` one of our own written vividly. `modest` is
     what the calibrated log-odds are multiplied by: what ships hears texts of other kinds than it learned from, and on
     such the odds found on held-out ones are twice too sure (measured across data sets). On the stream that taught it
     a model is as sure as it should be."""
@@ -55,12 +56,13 @@ class Recipe(NamedTuple):
     signals: float = 0.25
     least: int = 2
     balanced: float = 1.0
+    others: float = 1.0
     addressed: float = 4.0
     vivid: float = 0.33
     modest: float = 1.0
 
 
-SENTIMENT = Recipe(strength=0.2, addressed=1.0, vivid=0.5, modest=0.5)
+SENTIMENT = Recipe(strength=0.5, others=2.0, addressed=1.0, vivid=0.5, modest=0.4)
 INTENT = Recipe(strength=0.9, modest=0.5)
 ON_BASE = Recipe(strength=0.3)
 """By cross-validation: of sentiment and of intents as they ship, and of what is trained upon them."""
@@ -92,7 +94,7 @@ def train_sentiment(
         counted = _counted_for(some, columns, recipe)
         weights = _weights(counted, truth, recipe)
 
-        fit = _fitting(recipe, seed)
+        fit = _fitting(recipe, name, seed)
         held = _held_out(fit, columns.matrix, truth, weights, len(SENTIMENTS), seed)
         coefficients, bias = fit(columns.matrix, truth, weights)
         slope, offset = (recipe.modest * one for one in _softmax_calibration(held, truth, counted))
@@ -119,7 +121,7 @@ def train_intents(
         counted = _counted_for(some, columns, recipe)
         coefficients = np.zeros((columns.matrix.shape[1], len(names)))
         bias, slope, offset, thresholds = np.zeros((4, len(names)))
-        fit = _fitting(recipe, seed)
+        fit = _fitting(recipe, part, seed)
         for number, name in enumerate(names):
             said = np.array([place for place, one in enumerate(some) if one.says(name) is not None], dtype=np.int64)
             truth = np.array([int(bool(some[place].says(name))) for place in said])
@@ -211,12 +213,14 @@ def _weighed(found: csr_matrix, idf: Floats) -> csr_matrix:
     return sp.diags(1.0 / length) @ found @ sp.diags(idf)
 
 
-def _fitting(recipe: Recipe, seed: int) -> Fit:
+def _fitting(recipe: Recipe, part: str, seed: int) -> Fit:
     # What fits weights (columns, scores) and offsets (scores) to rows, their labels and how much each counts.
     from sklearn.linear_model import LogisticRegression
 
+    strength = recipe.strength * (1.0 if part == "en" else recipe.others)
+
     def fit(rows: csr_matrix, truth: NDArray[np.int64], weights: Floats) -> tuple[Floats, Floats]:
-        found = LogisticRegression(C=recipe.strength, max_iter=400, random_state=seed)
+        found = LogisticRegression(C=strength, max_iter=400, random_state=seed)
         found.fit(rows, truth, sample_weight=weights)
         return found.coef_.T, found.intercept_
 

@@ -51,8 +51,21 @@ def moved(change: Callable[[str], str]) -> tuple[Shares, float]:
         lambda text: re.sub(r"https?://\S+", "https://love.example/great?!?!", text),
         lambda text: f"{text} https://www.example.com/awful",
         lambda text: f"{text} \ufe0f",
+        str.lower,
+        str.upper,
+        lambda text: f"{text} #monday",
+        lambda text: f"{text} #Travel #acme https://example.com",
     ],
-    ids=["a handle's name", "another link", "one more link", "what cannot be seen"],
+    ids=[
+        "a handle's name",
+        "another link",
+        "one more link",
+        "what cannot be seen",
+        "small letters",
+        "capitals",
+        "a trailing hashtag",
+        "trailing hashtags and a link",
+    ],
 )
 def test_what_nobody_says_moves_nothing(change: Callable[[str], str]) -> None:
     shares, others = moved(change)
@@ -66,20 +79,6 @@ def test_the_tone_of_an_emojis_skin_moves_nothing(emoji: str) -> None:
     for tone in ("\U0001f3fb", "\U0001f3fd", "\U0001f3ff"):
         toned, _ = heard([f"{text} {emoji}{tone}" for text in TEXTS[:60]])
         assert np.abs(toned - plain).max() < 0.0011
-
-
-@pytest.mark.parametrize(("case", "others"), [(str.lower, 0.01), (str.upper, 0.04)])
-def test_case_hardly_moves_anything(case: Callable[[str], str], others: float) -> None:
-    shares, changed = moved(case)
-    assert shares.mean(axis=0).max() < 0.015
-    assert changed <= others
-
-
-@pytest.mark.parametrize("tag", ["#monday", "#travel", "#acme"])
-def test_a_trailing_hashtag_moves_little(tag: str) -> None:
-    shares, changed = moved(lambda text: f"{text} {tag}")
-    assert shares.mean(axis=0).max() < 0.06
-    assert changed < 0.2
 
 
 @pytest.mark.parametrize(
