@@ -14,7 +14,7 @@ NAMES = {
     "snoozed": _("snoozed"),
     "waiting": _("waits for the customer"),
     "replied": _("answered"),
-    "withdrawn": _("taken back by its author"),
+    "withdrawn": _("taken back"),
     "resolved": _("resolved"),
     "closed": _("closed"),
     "acknowledged": _("acknowledged"),

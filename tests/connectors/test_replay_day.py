@@ -22,6 +22,8 @@ from tests.contract.jumping import JumpingClock
 from tests.contract.shaky import HOW, Shaky
 from tests.contract.test_day import DAY, HOUR, Process
 
+pytestmark = pytest.mark.long
+
 BURSTS, ABSENCES, OUTAGES, KILLS = 60, 6, 6, 12
 BROKEN = ("{0},,ana,{1},\n", "{0},said,ana,10/11/2017,\n", "{0},said,ana\n", '{0},"never closed,ana,{1},\n')
 
