@@ -2,7 +2,7 @@
 
 It needs npm (of whatever Node), and no Python package.
 """
-# ruff: noqa: S603 - it runs npm and node with its own arguments
+# ruff: noqa: S603, T201 - it runs npm and node with its own arguments; a script prints
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -108,6 +109,23 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
     if process.stdin is not None:
         process.stdin.close()
+
+
+def command(usage: str | None, project: Project, run: Callable[[str], None]) -> int:
+    """What `fetch`, and `run WHAT`, do on the command line; the status to exit with. `run` returns when it ends."""
+    if sys.argv[1:] != ["fetch"] and (len(sys.argv) != 3 or sys.argv[1] != "run"):
+        print(usage, file=sys.stderr)
+        return 2
+    try:
+        project.fetch()
+        if sys.argv[1] == "run":
+            run(sys.argv[2])
+    except NodeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
 
 
 def _node() -> Path:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deploy.node import VAR, NodeError, Project, stop
+from deploy.node import VAR, NodeError, Project, command, stop
 
 PROJECT = Project(Path(__file__).resolve().parent, VAR / "bluesky")
 
@@ -72,24 +72,11 @@ class Network:
                     self._hear(json.loads(line))
 
 
-def main() -> int:
-    """Fetch, or fetch and run."""
-    if sys.argv[1:] != ["fetch"] and (len(sys.argv) != 3 or sys.argv[1] != "run"):
-        print(__doc__, file=sys.stderr)
-        return 2
-    try:
-        PROJECT.fetch()
-        if sys.argv[1] == "run":
-            with Network(sys.argv[2], print) as network:
-                print(f"a PDS at {network.pds}, an AppView at {network.appview}", flush=True)
-                network.wait()
-    except NodeError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        pass
-    return 0
+def _run(database: str) -> None:
+    with Network(database, print) as network:
+        print(f"a PDS at {network.pds}, an AppView at {network.appview}", flush=True)
+        network.wait()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__, PROJECT, _run))

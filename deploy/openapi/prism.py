@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.node import VAR, NodeError, Project, stop
+from deploy.node import VAR, NodeError, Project, command, stop
 
 PROJECT = Project(Path(__file__).resolve().parent, VAR / "openapi", prepare="documents.mjs")
 
@@ -55,24 +55,11 @@ class Prism:
             return probe.connect_ex(("127.0.0.1", self._port)) == 0
 
 
-def main() -> int:
-    """Fetch, or fetch and run."""
-    if sys.argv[1:] != ["fetch"] and (len(sys.argv) != 3 or sys.argv[1] != "run"):
-        print(__doc__, file=sys.stderr)
-        return 2
-    try:
-        PROJECT.fetch()
-        if sys.argv[1] == "run":
-            with Prism(sys.argv[2]) as prism:
-                print(f"Prism at {prism.url}", flush=True)
-                prism.wait()
-    except NodeError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        pass
-    return 0
+def _run(document: str) -> None:
+    with Prism(document) as prism:
+        print(f"Prism at {prism.url}", flush=True)
+        prism.wait()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__, PROJECT, _run))
