@@ -109,7 +109,7 @@ def _spots(batch: Batch) -> tuple[Floats, Floats]:
                     if token in at:
                         cues.append((start + at.index(token), column, whole, text, hit.cue.weight, share))
         if told.valences:
-            words = _nlp.words(doc)
+            words = list(map(str.lower, _nlp.words(doc)))  # as VADER was given them
             whole_valence = sum([abs(valence) for _, valence in told.valences]) or 1.0
             for word, valence in told.valences:
                 if word in words and (token := words.index(word)) in at:

@@ -107,6 +107,11 @@ def test_the_words_that_carried_it_come_with_their_part() -> None:
     assert "rude" in min(words, key=lambda word: words[word])
 
 
+def test_a_word_in_capitals_carries_as_much_as_in_small_letters() -> None:
+    shouted, said = sentiment("GREAT crew, Terrible food").words, sentiment("great crew, terrible food").words
+    assert [(word.lower(), part) for word, part in shouted] == list(said)
+
+
 def test_without_a_model_vader_judges_with_its_valences() -> None:
     batch = drafts(["The food was not good but the view is LOVELY"])
     stage("sentiment", model="none").annotate(batch)
