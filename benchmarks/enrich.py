@@ -26,8 +26,8 @@ LEAST = Gate(0.25)
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """The median of three runs for each size of batch; each run beside VADER alone."""
-    runs = bench.scaled(3, 1)
+    """The median of five runs for each size of batch; each run beside VADER alone."""
+    runs = bench.scaled(5, 1)
     for size in BATCHES:
         found: list[tuple[float, float]] = []
         for _ in range(runs):

@@ -9,6 +9,7 @@ number stands for any number. A phrase with `n't` also stands for its spellings 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -105,8 +106,9 @@ class Vocabulary(BaseModel):
         return Vocabulary(groups={name: self.groups[name] for name in names})
 
 
-class Cue(NamedTuple):
-    """A group of one vocabulary."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Cue:
+    """A group of one vocabulary, of which there is one (compared and hashed as such)."""
 
     vocabulary: str
     group: str

@@ -8,6 +8,7 @@ equal to the package's.
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Sequence
 
@@ -30,6 +31,13 @@ _SWAYS = frozenset(BOOSTER_DICT) | _NEGATE | _IDIOMS | {"no", "least", *_TWISTS}
 lexicon says, and more in capitals."""
 
 
+_REMEMBERED = 50_000
+"""So many words are remembered (about 10 MB), then all are forgotten."""
+
+_LONG = 30
+"""A word of so many characters is not remembered."""
+
+
 class _Text:
     """What the package's SentiText holds: the words without punctuation at their ends (emoticons keep theirs), and
     whether some of them, but not all, are in capitals."""
@@ -42,6 +50,19 @@ class _Text:
         self.is_cap_diff = 0 < capitals < len(words)
 
 
+class _Bare(dict[str, str]):
+    """Words without punctuation at their ends, remembered; emoticons keep theirs."""
+
+    def __missing__(self, word: str) -> str:
+        bare = word.strip(string.punctuation)
+        found = bare if len(bare) > 2 else word
+        if len(word) < _LONG:
+            if len(self) > _REMEMBERED:
+                self.clear()
+            self[word] = found
+        return found
+
+
 class Vader(SentimentIntensityAnalyzer):  # type: ignore[misc]  # the package is not typed
     """Scores one text at a time; holds nothing but the lexicon."""
 
@@ -49,40 +70,49 @@ class Vader(SentimentIntensityAnalyzer):  # type: ignore[misc]  # the package is
         super().__init__()
         self._emoji = frozenset(self.emojis)
         self._carriers = frozenset(self.lexicon) - frozenset(BOOSTER_DICT)
+        self._bare = _Bare()
 
     def compound(self, text: str) -> tuple[float, Words]:
         """VADER's compound score in -1..1, and each word that carried it with its valence in -4..4 after negation,
         emphasis and contrast (a `but` halves what stands before it)."""
         text = self.described(text).strip()
-        words = [bare if len(bare := word.strip(string.punctuation)) > 2 else word for word in text.split()]
+        bare = self._bare
+        words = [bare[word] for word in text.split()]
         lowers = list(map(str.lower, words))
         known = self._carriers
-        carriers = [i for i, lower in enumerate(lowers) if lower in known]
-        if not carriers:
+        if known.isdisjoint(lowers):
             return 0.0, ()
+        carriers = [i for i, lower in enumerate(lowers) if lower in known]
         read: _Text | None = None
-        valences: list[float] = [0.0] * len(words)
+        valences: list[float] = []
         plain = "'" not in text or "n't" not in text.lower()
         for i in carriers:
             if plain and _SWAYS.isdisjoint(lowers[max(0, i - 3) : i + 3]):
                 valence = self.lexicon[lowers[i]]
                 if words[i].isupper() and not all(map(str.isupper, words)):
                     valence += C_INCR if valence > 0 else -C_INCR
-                valences[i] = valence
+                valences.append(valence)
                 continue
             if lowers[i] == "kind" and lowers[i + 1 : i + 2] == ["of"]:
+                valences.append(0.0)
                 continue
             read = read or _Text(words)
-            found: list[float] = []
-            self.sentiment_valence(0, read, words[i], i, found)
-            valences[i] = found[0]
+            self.sentiment_valence(0, read, words[i], i, valences)
         if "but" in lowers:
-            valences = self._but_check(words, valences)
+            every = [0.0] * len(words)
+            for i, valence in zip(carriers, valences, strict=True):
+                every[i] = valence
+            every = self._but_check(words, every)
+            valences = [every[i] for i in carriers]
         total = sum(valences)
         if total:
             emphasis = self._punctuation_emphasis(text)
             total += emphasis if total > 0 else -emphasis
-        told = [(words[i], max(-4.0, min(4.0, round(valences[i], 2)))) for i in carriers if valences[i]]
+        told = [
+            (words[i], round(valence, 2) if -4.0 <= valence <= 4.0 else math.copysign(4.0, valence))
+            for i, valence in zip(carriers, valences, strict=True)
+            if valence
+        ]
         return round(normalize(total), 4) + 0.0, tuple(told)  # + 0.0: never minus zero
 
     def described(self, text: str) -> str:

@@ -124,10 +124,14 @@ class Stage:
         return known
 
     def _alike(self, words: frozenset[int], bands: tuple[int, ...]) -> _Known | None:
+        size = len(words)
         for exact in dict.fromkeys(filter(None, map(self._buckets.get, bands))):
             known = self._known[exact]
+            other = len(known.words)
+            if min(size, other) < self._config.similarity * max(size, other):
+                continue
             common = len(words & known.words)
-            if common >= self._config.similarity * (len(words) + len(known.words) - common):
+            if common >= self._config.similarity * (size + other - common):
                 return known
         return None
 

@@ -45,7 +45,7 @@ class Reading(NamedTuple):
     english: bool
     ids: list[int]
     at: Sequence[int]
-    signals: list[float]
+    signals: dict[int, float]
     compound: float
     valences: tuple[tuple[str, float], ...]
     cues: Sequence[_cues.Found]
@@ -57,6 +57,7 @@ class Batch:
     that each token begins, `negated` the places of tokens under a negation and `negations` their rows. `signals` has a
     row a text: `width` signals, and again where `addressed` is 1 (a text that opens with a handle; 0 else)."""
 
+    generation: object
     docs: list[Any]
     readings: list[Reading]
     ids: NDArray[np.int64]
@@ -80,7 +81,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.nlp = _nlp.build()
-        self._last: tuple[bool, Batch] | None = None
+        self._last: dict[bool, Batch] = {}
         self.words = Words()
         self.vader = Vader()
         heard = {name: _cues.load(name) for name in _HEARD}
@@ -88,6 +89,7 @@ class Reader:
         groups = [(name, group) for name, vocabulary in heard.items() for group in vocabulary.groups]
         own = len(_VADER)
         self._columns = {key: own + len(_HEARD) + number for number, key in enumerate(groups)}
+        self._placed: dict[_cues.Cue, tuple[int, int]] = {}
         self._sums = {name: own + number for number, name in enumerate(_HEARD)}
         built = [f"{how} {kind}" for how in ("has", "many", "opens with", "ends with") for kind in KINDS]
         told = (
@@ -112,28 +114,35 @@ class Reader:
 
     def columns(self, cue: _cues.Cue) -> tuple[int, int]:
         """The columns of a cue's group and of its vocabulary's sum."""
-        return self._columns[cue.vocabulary, cue.group], self._sums[cue.vocabulary]
+        found = self._placed.get(cue)
+        if found is None:
+            found = self._placed[cue] = self._columns[cue.vocabulary, cue.group], self._sums[cue.vocabulary]
+        return found
 
     def read(self, drafts: Sequence[Draft], english: bool) -> Batch:
-        """The drafts as arrays; at least one draft. Ids are good until the next call. Asked for the same drafts again
-        (by the next stage), it has them still."""
+        """The drafts as arrays; at least one draft. Ids are good until words are forgotten, which is between batches.
+        Asked for the same drafts again (by the next stage), it has them still, English and other ones apart."""
         docs = [draft.doc for draft in drafts]
-        last = self._last
-        if last is not None and last[0] == english and _same(docs, last[1].docs):
-            return last[1]
+        last = self._last.get(english)
+        if last is not None and last.generation is self.words.generation and _same(docs, last.docs):
+            return last
         self.words.make_room()
         readings = [self.reading(draft, english) for draft in drafts]
         self.words.settle()
         lengths = np.array([len(reading.ids) for reading in readings])
         starts = np.cumsum(lengths) - lengths
         ids = np.fromiter(chain.from_iterable([one.ids for one in readings]), dtype=np.int64, count=int(lengths.sum()))
-        own = np.fromiter(chain.from_iterable([one.signals for one in readings]), dtype=np.float64)
-        own = own.reshape(len(readings), self._own)
+        own = np.zeros((len(readings), self._own))
+        there = [one.signals for one in readings]
+        columns = list(chain.from_iterable(there))
+        row = np.repeat(np.arange(len(there)), list(map(len, there)))
+        own[row, columns] = list(chain.from_iterable([one.values() for one in there]))
         kinds = self.words.kinds.take(ids, axis=0)
         negated = _negated(kinds, ids)
         built, addressed = _built(kinds, starts, lengths, own[:, 0])
         signals = np.hstack([own, built])
         batch = Batch(
+            generation=self.words.generation,
             docs=docs,
             readings=readings,
             ids=ids,
@@ -146,7 +155,7 @@ class Reader:
             addressed=addressed,
             width=signals.shape[1],
         )
-        self._last = (english, batch)
+        self._last[english] = batch
         return batch
 
     def _pairs(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -181,17 +190,19 @@ class Reader:
 
     def _signals(
         self, compound: float, valences: tuple[tuple[str, float], ...], found: Sequence[_cues.Found]
-    ) -> list[float]:
-        signals = [0.0] * self._own
+    ) -> dict[int, float]:
+        # By column; those that are not there are nil.
+        signals: dict[int, float] = {}
         if valences:
             told = [valence / 4.0 for _, valence in valences]
             good = sum([valence for valence in told if valence > 0])
             best, worst = max(0.0, max(told)), min(0.0, min(told))
-            signals[: len(_VADER)] = (compound, good, good - sum(told), len(told) / 4.0, best, worst, told[-1])
+            read = (compound, good, good - sum(told), len(told) / 4.0, best, worst, told[-1])
+            signals = dict(zip(range(len(_VADER)), read, strict=True))
         for cue in {hit.cue for hit in found}:
             column, whole = self.columns(cue)
             signals[column] = 1.0
-            signals[whole] += cue.weight
+            signals[whole] = signals.get(whole, 0.0) + cue.weight
         return signals
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,6 @@ WORDS = 4
 
 _LEAST = 0.1
 """A word that adds less than this (in log-odds) is not told."""
-
-
-_LAST = (-1, 1.0)
-"""No word: what ends the last phrase."""
 
 
 class Telling:
@@ -47,19 +42,39 @@ class Telling:
         self._add_signals(adds, signals[: batch.width], signals[batch.width : 2 * batch.width])
         adds[batch.starts] = adds[batch.starts + batch.lengths - 1] = 0.0
         starts, lengths = batch.starts[places], batch.lengths[places]
-        first = np.cumsum(lengths) - lengths
         wanted = np.repeat(np.arange(len(places)), lengths)
-        token = (starts - first)[wanted] + np.arange(len(wanted))
+        token = np.arange(len(wanted)) + (starts - np.cumsum(lengths) + lengths)[wanted]
         value = adds[token, which[wanted]]
-        if not against:
-            value = np.maximum(value, 0.0)
-        ranked = np.lexsort((-np.abs(value), wanted))
-        chosen = ranked[np.minimum(first[:, None] + np.arange(WORDS), (first + lengths - 1)[:, None])]
-        values = value[chosen].tolist()
-        tokens = (token[chosen] - starts[:, None] - 1).tolist()
+        kept = np.flatnonzero((np.abs(value) if against else value) >= _LEAST)
+        kept = kept[_most(np.abs(value[kept]), wanted[kept])]
+        return self._phrases(places, wanted[kept], (token - starts[wanted] - 1)[kept], value[kept])
+
+    def _phrases(
+        self, places: NDArray[np.int64], wanted: NDArray[np.int64], token: NDArray[np.int64], value: Floats
+    ) -> list[Carried]:
+        # Neighbours that pull the same way as one phrase. `wanted` says of each word of which of the `places` it is,
+        # in the order of the texts.
+        if not len(wanted):
+            return [()] * len(places)
+        docs = [self._batch.docs[place] for place in places.tolist()]
+        words = list(map(_nlp.words, docs))
+        at = [self._batch.readings[place].at for place in places.tolist()]
+        found: list[dict[str, float]] = [{} for _ in docs]
+        place = np.array([at[one][number] for one, number in zip(wanted.tolist(), token.tolist(), strict=True)])
+        apart = np.ones(len(wanted), dtype=bool)
+        apart[1:] = (wanted[1:] != wanted[:-1]) | (place[1:] != place[:-1] + 1) | ((value[1:] > 0) != (value[:-1] > 0))
+        first = np.flatnonzero(apart)
+        ends = place[np.append(first[1:], len(wanted)) - 1] + 1
+        whole = np.add.reduceat(value, first)
+        for one, start, end, carried in zip(
+            wanted[first].tolist(), place[first].tolist(), ends.tolist(), whole.tolist(), strict=True
+        ):
+            phrase = words[one][start] if end == start + 1 else _written(docs[one], start, end)
+            told = found[one]
+            told[phrase] = told.get(phrase, 0.0) + carried
         return [
-            _phrases(one, value, batch.readings[place].at, batch.docs[place])
-            for one, value, place in zip(tokens, values, places.tolist(), strict=True)
+            tuple(sorted([(phrase, round(value, 2)) for phrase, value in told.items()], key=_size, reverse=True))
+            for told in found
         ]
 
     def _add_signals(self, adds: Floats, plain: Floats, addressed: Floats) -> None:
@@ -87,61 +102,41 @@ def _add(adds: Floats, tokens: NDArray[np.int64], values: Floats) -> None:
     adds += np.bincount(places, values.ravel(), adds.size).reshape(adds.shape)
 
 
+def _most(sizes: Floats, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    # The places of the WORDS greatest sizes of each text, in the order of the texts; `wanted` ascends.
+    ranked = np.lexsort((-sizes, wanted))
+    rank = np.arange(len(wanted)) - np.searchsorted(wanted, wanted)
+    return np.sort(ranked[rank < WORDS])
+
+
 def _spots(batch: Batch) -> tuple[Floats, Floats]:
     # Where signals stand. Of cues: token, columns of the group and of its vocabulary's sum, text, weight in that sum,
     # share of the phrase. Of VADER: token, text, share of the valences.
     columns = Reader.shared().columns
-    cues: list[tuple[float, ...]] = []
-    valences: list[tuple[float, ...]] = []
+    cues: list[float] = []
+    valences: list[float] = []
     for text, (start, told, doc) in enumerate(
         zip((batch.starts + 1).tolist(), batch.readings, batch.docs, strict=True)
     ):
-        if not told.cues and not told.valences:
-            continue
         at = told.at
-        seen = set()
-        for hit in told.cues:
-            if hit.cue not in seen:
-                seen.add(hit.cue)
-                column, whole = columns(hit.cue)
+        if told.cues:
+            for cue, hit in {hit.cue: hit for hit in reversed(told.cues)}.items():
+                column, whole = columns(cue)
                 share = 1.0 / (hit.end - hit.start)
                 for token in range(hit.start, hit.end):
                     if token in at:
-                        cues.append((start + at.index(token), column, whole, text, hit.cue.weight, share))
+                        cues += (start + at.index(token), column, whole, text, cue.weight, share)
         if told.valences:
             words = list(map(str.lower, _nlp.words(doc)))  # as VADER was given them
             whole_valence = sum([abs(valence) for _, valence in told.valences]) or 1.0
             for word, valence in told.valences:
                 if word in words and (token := words.index(word)) in at:
-                    valences.append((start + at.index(token), text, abs(valence) / whole_valence))
-    return np.array(cues), np.array(valences)
+                    valences += (start + at.index(token), text, abs(valence) / whole_valence)
+    return np.array(cues).reshape(-1, 6), np.array(valences).reshape(-1, 3)
 
 
-def _phrases(tokens: list[int], values: list[float], at: Sequence[int], doc: Any) -> Carried:
-    # Neighbours that pull the same way as one phrase.
-    words: Sequence[str] = ()
-    told: dict[str, float] = {}
-    start = end = -1
-    whole = 0.0
-    for number, value in (*sorted(set(zip(tokens, values, strict=True))), _LAST):
-        if -_LEAST < value < _LEAST:
-            continue
-        token = at[number] if number >= 0 else -2
-        if token == end and (value > 0) == (whole > 0):
-            end, whole = token + 1, whole + value
-            continue
-        if end > 0:
-            words = words or _nlp.words(doc)
-            phrase = words[start] if end == start + 1 else _written(words, doc, start, end)
-            told[phrase] = told.get(phrase, 0.0) + whole
-        start, end, whole = token, token + 1, value
-    if len(told) == 1:
-        return ((phrase, round(told[phrase], 2)),)
-    return tuple(sorted([(phrase, round(value, 2)) for phrase, value in told.items()], key=_size, reverse=True))
-
-
-def _written(words: Sequence[str], doc: Any, start: int, end: int) -> str:
-    phrase = " ".join(words[start:end])
+def _written(doc: Any, start: int, end: int) -> str:
+    phrase = " ".join(_nlp.words(doc)[start:end])
     if phrase in _nlp.text(doc):
         return phrase
     cut: str = doc[start:end].text

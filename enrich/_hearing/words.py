@@ -216,8 +216,8 @@ class Words:
         self.own[:3] = 0
 
     def _learn(self, word: str) -> int:
-        if word[0] == "@" and len(word) > 1:  # the commonest that is not remembered as written
-            word = "@"
+        if word[0] == "@":  # the commonest that is not remembered as written
+            return self._folded.get(_HANDLE) or self._add(_HANDLE, _kinds("@"))
         plain = fold(word)
         if len(plain) < 4 and plain in _UNBOUNDED:  # not remembered as written
             if not plain:
@@ -242,7 +242,8 @@ class Words:
         return number
 
 
-_UNBOUNDED = frozenset({"@", "", "0"})
+_HANDLE = ("@", False)
+_UNBOUNDED = frozenset({"", "0"})
 
 
 def fold(word: str) -> str:
