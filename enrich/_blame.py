@@ -116,7 +116,15 @@ _TWO = (
     (r"B_\bcosts? (?:\w+ )?less\b_\bthan_A", True),
     (r"A_\bcosts? (?:\w+ )?more\b_\bthan_B", True),
     (r"\bwhy (?:pay|use|choose|bother|buy|go|stay|fly|book)_A_\bwhen_B", False),
-    (r"\bwish_A_\b(?:was|were|would|could|did|had)\b_\b(?:like|as)_B", False),
+    (r"\bwish_A_\b(?:like|as|the way|how|what)_B", False),
+    (r"B (?:is|are) (?:\w+ )?(?:what|everything|all) A_\b(?:be|was|were|used|wants?|wishes|tries|claims?)\b", False),
+    (r"A (?:has|have|had|got|have got) nothing on B", False),
+    (r"\bat least_B_\bunlike_A", False),
+    (r"\bif_B_\b(?:can|could|manages?|does|do|offers?)\b_\bwhy_A", False),
+    (r"B_\bnever_\b(?:what|like)_A", False),
+    (r"\bonly_A_\bbecause_B", False),
+    (r"\boff (?:\w+ )?A_\b(?:to|onto|on to)_B", False),
+    (r"\b(?:took|takes|had|needed)_B_\bto (?:fix|sort|clear up|clean up|undo|repair|find|get me out)\b_\bA", False),
 )
 """Sentences about two, and whether a regret before them, or a `not` within, turns them round."""
 
@@ -128,7 +136,7 @@ _BLAMED = (
     r"\b(?:hate|hates|hating|loathe|despise|can't stand|cannot stand|blame|blaming|boycott|avoid|screw|damn"
     r"|fuck)\b (?:\w+ ){0,2}A",
     r"\b(?:bye|goodbye|farewell|adios|so long|good riddance|bye bye),? (?:to )?(?:my )?A",
-    r"\b(?:left|leaving|quit|quitting|ditched|ditching|dumped|dumping|dropped|dropping|cancelled|canceled"
+    r"\b(?:leave|left|leaving|quit|quitting|ditched|ditching|dumped|dumping|dropped|dropping|cancelled|canceled"
     r"|cancelling|binned"
     r"|deleted|uninstalled) (?:my |our |with )?(?:\w+ )?A",
     r"\b(?:got|get|getting) rid of (?:my |our )?A",
@@ -147,6 +155,15 @@ _BLAMED = (
     r"\bafter (?:what|everything|all) A (?:did|has done|have done|put)",
     r"\b(?:nobody|no one|nothing|none|nowhere)_\bworse than (?:the |my )?A",
     r"\bstay away from A",
+    r"A,? (?:not so much|not at all|no chance|nope|forget it)\b",
+    r"\bso over A",
+    r"\bnever (?:\w+ ){1,4}A_\bagain\b",
+    r"\bafter (?:[\w-]+ ){1,4}(?:of|with|at|on) A",
+    r"\b(?:without|no|lost|missed|late|stuck|stranded|cancelled)\b_\bthanks to A",
+    r"A gave (?:my|our)_\baway\b",
+    r"\bfriends don't let \w+ \w+ (?:\w+ )?A",
+    r"\b(?:not|never|hardly|un) ?(?:impressed|happy|satisfied|pleased|amused) (?:with|by|at) (?:\w+ )?A",
+    r"A (?:refuses|refused|refusing|is refusing|are refusing|forgot|forgets|failed|fails|managed) to\b",
     r"\bbecause of A",
     r"\bthanks to A,? (?:i|we|my|our) (?:missed|lost|have no|had no|am|are|can't)",
     r"\bwith A and (?:always|still|it's|its|every)",
@@ -157,7 +174,7 @@ _BLAMED = (
     r"|gave (?:me|us) the wrong"
     r"|closed my|closed our|blocked|refused|made me|made us|lies|keeps? (?:me )?\w+ing|threw|smashed|forgets"
     r"|puts? up)\b",
-    r"A did (?:it|this|that|so)\b(?! (?:right|well|for|in|at once|within))",
+    r"A did (?:it|this|that|so)\b(?! (?:right|well|for|in|at once|within|no questions|without|straight|the same))",
     r"^\W*ex A",
     r"A (?:don't|dont|do not|can't|cant|cannot|won't|wont|didn't|doesn't|isn't|aren't|never) ?\?",
     r"A (?:still )?(?:hasn't|haven't|hasnt|havent)\b(?! (?:done|lost|let|charged|cancelled|failed|had))",
@@ -216,10 +233,14 @@ _EXCUSED = (
     r"\bwith B (?:i|we) never",
     r"\b(?:with|at) B and (?:never|no|it just|not once)",
     r"\bnow (?:a |an |with |at |i'm with |i am with )?B",
-    r"\b(?:i'm|im|i am|we're|we are) (?:now )?(?:with|at) B now",
+    r"\b(?:with|at|on) B now\b",
+    r"B,? (?:you have|you've|you|have|has|just) (?:got |won |gained |earned )+(?:yourself )?an? (?:\w+ )?customer",
+    r"B (?:forever|for ever|for good)\b",
     r"\bonly (?:fly|use|shop at|shop with|buy|book|eat at|go to|bank with|trust|order from|stay at) B",
     r"\bthank (?:god|goodness|heavens|the lord)(?: for)? B",
     r"\b(?:tell everyone to use|everyone should use|you should use|just use|go to|go for|choose|use) B",
+    r"B (?:is|was|are|were) (?:\w+ )?(?:superior|the (?:better|right|best|smarter|safer|wiser) (?:\w+))\b(?! than)",
+    r"B did (?:it|that|this)?_\b(?:no questions|without|at once|straight away|right away|for free|in (?:\w+ )?\w+)\b",
     r"B (?:would|could) have been (?:\w+ )?(?:fine|better|great|cheaper|faster|easier)",
     r"B (?:exists|to the rescue|saved the day|for life)\b",
     r"B (?:would|will) never",
@@ -232,9 +253,17 @@ _EXCUSED = (
 """What is said for one."""
 
 _TURN = re.compile(
-    r"\b(?:regret\w*|mistake|wrong to|should(?:n't| not| never) have|sorry i|wish i (?:had not|hadn't|never)"
+    r"\b(?:regret\w*|can(?:'t|not|t) believe (?:i|we)(?: ever)?(?! (?:waited|stayed|took))|mistake|wrong to"
+    r"|should(?:n't| not| never) have|sorry i|wish i (?:had not|hadn't|never)"
     r"|fool\w* to)\b"
 )
+SPARED = re.compile(
+    r"\b(?:never|no|not|without|zero|nor)\W+"
+    r"(?:(?:had|have|has|having|once|any|an?|one|single|the|been|got|gotten)\W+){0,4}$",
+    re.I,
+)
+"""What stands before trouble that there was not: `never had a single`."""
+
 _NOT = re.compile(r"\b(?:not|no|never|hardly|nor)\b|n't\b")
 
 
@@ -278,7 +307,8 @@ def compared(text: str, names: Sequence[Name]) -> Mapping[str, float]:
                 one = at[match.start(group)]
                 if one not in told:
                     told.add(one)
-                    found[names[one].who] += weight
+                    spared = group == "blamed" and SPARED.search(line, max(0, match.start() - 40), match.start())
+                    found[names[one].who] += -weight if spared else weight
     return found
 
 

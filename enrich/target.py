@@ -21,7 +21,7 @@ from spacy.matcher import PhraseMatcher
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from enrich import _cues, _nlp
-from enrich._blame import Name, compared
+from enrich._blame import SPARED, Name, compared
 from enrich._version import trace
 from pipeline.mention import Target
 from pipeline.ports import Brand, Draft, Settings, StageContext
@@ -99,7 +99,7 @@ class Stage:
         self._positive = frozenset(word for word, valence in lexicon.items() if valence >= _POSITIVE)
         self._rivals = {brand.name: _Rivals(context.nlp, brand) for brand in context.brands if brand.competitors}
         rivals = [(brand.name, sorted(brand.competitors.items())) for brand in context.brands]
-        self.version = trace("2", vocabulary, rivals, packages=("vaderSentiment",))
+        self.version = trace("3", vocabulary, rivals, packages=("vaderSentiment",))
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `target` of every draft."""
@@ -143,6 +143,9 @@ class Stage:
                     names.append(Name(addressed, it.start(), it.end()))
         names = _apart(names)
         negative = [it for it in negative if not _within(it[0], names)]
+        spared = [it for it in negative if SPARED.search(text, max(0, it[0] - 40), it[0])]
+        negative = [it for it in negative if it not in spared]
+        positive += [start for start, _ in spared]
         positive = [it for it in positive if not _within(it, names)]
         against, words = _attached(text, names, negative, breaks)
         if elsewhere:
