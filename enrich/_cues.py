@@ -21,6 +21,7 @@ from spacy.matcher import PhraseMatcher
 
 from enrich import _nlp
 
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FOLDER = Path(__file__).parent / "vocabulary"
 Only = Literal["", "negative", "not positive", "linked"]
 
@@ -125,9 +126,11 @@ class Found(NamedTuple):
     end: int
 
 
+@cache
 def load(name: str) -> Vocabulary:
-    """The vocabulary `name`; a malformed file is a ValidationError that names the place."""
-    return Vocabulary.model_validate(yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
+    """The vocabulary `name`, read once; a malformed file is a ValidationError that names the place."""
+    text = (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    return Vocabulary.model_validate(yaml.load(text, Loader=_Loader))  # noqa: S506 - the safe one, in C where it is
 
 
 def spellings(phrase: str) -> Iterator[str]:
