@@ -16,6 +16,9 @@ from connectors._http import retry_after
 from pipeline.errors import SourceUnavailable
 from pipeline.ports import Clock, Usage
 
+_INSTANT = 1e-6
+"""Less than so many seconds is no wait, but what rounding left of one that is over."""
+
 LONGEST_WAIT_SECS = 24 * 3_600.0
 """Nobody's word makes us wait longer than this."""
 
@@ -56,7 +59,8 @@ class Pace:
         for said in self._current():
             if said.remaining <= min(reserve, (said.limit or 0.0) // 4):
                 waits.append(said.until - now)
-        return min(max(0.0, *waits), LONGEST_WAIT_SECS)
+        wait = min(max(0.0, *waits), LONGEST_WAIT_SECS)
+        return wait if wait > _INSTANT else 0.0
 
     def claim(self, who: str, reserve: int = 0) -> None:
         """Count a request that is about to be made; raises SourceUnavailable (`rate_limited`, with the time to wait)

@@ -130,3 +130,13 @@ def test_use_is_told_for_every_window() -> None:
     )
     with pytest.raises(ValueError, match="told apart"):
         Pace(clock, MINUTE, Window(1, 1, "requests a minute"))
+
+
+def test_a_wait_that_was_waited_out_is_over_whatever_rounding_leaves_of_it() -> None:
+    clock = ManualClock()
+    clock.advance(0.374)
+    pace = Pace(clock, Window(1, 10, "few"))
+    pace.claim("the platform")
+    clock.advance(0.323)
+    clock.advance(pace.ready_in())
+    assert pace.ready_in() == 0
