@@ -45,7 +45,7 @@ def faults(examples: Sequence[Example]) -> Iterator[str]:
         if one.text in seen:
             yield f"{place} stands there twice"
         seen.add(one.text)
-        if one.sentiment not in SENTIMENTS:
+        if one.sentiment not in (None, *SENTIMENTS):
             yield f"{place} has the sentiment {one.sentiment!r}"
         if unknown := sorted((one.intents or frozenset()) - set(INTENTS)):
             yield f"{place} has the intent {unknown[0]!r}"

@@ -53,9 +53,8 @@ def _vader_tweets(name: str, path: Path, rows: Rows) -> Iterator[Example]:
 def _purchase_iphonex(name: str, path: Path, rows: Rows) -> Iterator[Example]:
     del path
     for _, row in rows:
-        if row["label"] in ("yes", "pi", "no"):  # of `undefined` nobody was sure
-            lead = row["label"] != "no"
-            intents = frozenset({"lead"}) if lead else frozenset[str]()
+        if row["label"] in ("yes", "pi", "no", "undefined"):
+            intents = frozenset({"lead"}) if row["label"] in ("yes", "pi") else frozenset[str]()
             yield Example(text=row["text"], intents=intents, known=frozenset({"lead"}), brand="iPhone X", source=name)
 
 

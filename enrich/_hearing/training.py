@@ -37,9 +37,10 @@ _FEWEST = 10
 """So many examples of a label, and as many without it, are the least that can teach it."""
 
 
-_DEAR = {"complaint": 0.01}
-"""A complaint that is overlooked costs more than a mention that is looked at in vain: its threshold is as low as so
-much of the best macro-F1 allows."""
+_LEANING = {"complaint": -0.01, "praise": 0.005}
+"""Thresholds by the cost of a mistake: which way one leans from the best, and how much macro-F1 that may cost. A
+complaint that is overlooked costs more than a mention that is looked at in vain, so the lowest; praise that is none
+more than praise that is overlooked, so the highest."""
 
 
 class Recipe(NamedTuple):
@@ -132,7 +133,7 @@ def train_intents(
             coefficients[:, number], bias[number] = found[:, 0], start[0]
             slope[number], offset[number] = (recipe.modest * one for one in _platt(held, truth, counted[said]))
             shares = sigmoid(held * slope[number] + offset[number])
-            thresholds[number] = _best_threshold(shares, truth, _DEAR.get(name, 0.0))
+            thresholds[number] = _best_threshold(shares, truth, _LEANING.get(name, 0.0))
         parts.append(_part(part, some, columns, coefficients, bias, slope, offset, thresholds, recipe))
     return _sealed(Model("intent", tuple(names), tuple(parts), _made(labelled, seed, recipe), base))
 
@@ -276,12 +277,13 @@ def _softmax_calibration(scores: Floats, truth: NDArray[np.int64], weights: Floa
     return np.full(labels, np.exp(found[0])), np.append(found[1:], 0.0)
 
 
-def _best_threshold(shares: Floats, truth: NDArray[np.int64], slack: float = 0.0) -> float:
-    # The lowest share from which the label can be given so that its macro-F1 against the rest is within `slack` of the
-    # best.
+def _best_threshold(shares: Floats, truth: NDArray[np.int64], leaning: float) -> float:
+    # The share from which the label is given: that with the best macro-F1 against the rest, or the lowest (`leaning`
+    # below 0) or highest that costs no more of it than `leaning`.
     steps = np.arange(0.2, 0.71, 0.01)
     reached = np.array([_macro_f1((shares >= step).astype(int), truth, 2) for step in steps])
-    return float(steps[int(np.argmax(reached >= reached.max() - slack))].round(2))
+    good = np.flatnonzero(reached >= reached.max() - abs(leaning))
+    return float(steps[good[-1 if leaning > 0 else 0]].round(2))
 
 
 def _largest_thresholds(shares: Floats, truth: NDArray[np.int64]) -> Floats:

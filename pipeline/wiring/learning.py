@@ -150,7 +150,10 @@ def _origins(lesson: Lesson) -> Iterator[Origin]:
         yield Origin(name, sources.SOURCES[name].origin, sources.SOURCES[name].licence, [path], found, {})
     if lesson.task is None and not lesson.only:
         about = "harken's own corpus, `docs/corpus.md`"
-        yield Origin("harken", about, corpus.LICENCE, corpus.files(), corpus.load(), {})
+        every = corpus.load()
+        felt = [one for one in every if one.sentiment or lesson.kind != "sentiment"]
+        silent = {"a text whose sentiment is not labelled": len(every) - len(felt)} if len(felt) < len(every) else {}
+        yield Origin("harken", about, corpus.LICENCE, corpus.files(), felt, silent)
 
 
 def _known(lesson: Lesson) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import pytest
 
 from enrich._hearing.corpus import Example
 from enrich._hearing.linear import SENTIMENTS, Model
-from enrich._hearing.training import Recipe, draft, train_intents, train_sentiment
+from enrich._hearing.sources import public
+from enrich._hearing.training import Recipe, _best_threshold, draft, train_intents, train_sentiment
 from pipeline.errors import ConfigError
 
 THINGS = ["parcel", "router", "ticket", "card", "phone", "order", "bag", "bill", "app", "seat", "room", "meal"]
@@ -132,3 +133,16 @@ def test_probabilities_are_calibrated_on_what_was_held_out() -> None:
     found = model.probabilities([draft(one) for one in some])[:, 0]
     assert found.min() > 0.2
     assert found.max() < 0.8
+
+
+@pytest.mark.parametrize(("leaning", "found"), [(0.0, 0.31), (0.02, 0.6), (-0.02, 0.2)])
+def test_a_threshold_leans_to_where_the_dearer_mistake_is_avoided(leaning: float, found: float) -> None:
+    shares = np.array([0.1] * 50 + [0.305, 0.485] + [0.605] * 50)
+    truth = np.array([0] * 50 + [0, 1] + [1] * 50)
+    assert _best_threshold(shares, truth, leaning) == pytest.approx(found)
+
+
+def test_of_the_posts_on_the_iphone_those_that_nobody_was_sure_of_are_no_leads(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("text,label\na,yes\nb,pi\nc,no\nd,undefined\n", encoding="utf-8")
+    assert [one.says("lead") for one in public("purchase_iphonex", path)] == [True, True, False, False]
