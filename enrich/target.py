@@ -5,7 +5,7 @@ of the name in its own clause, else of the one named before, else of the one nam
 little for a name. What a sentence says of those it names (`X is better than Y`, `switched from X to Y`, `let down by
 X`) weighs for or against them (`_blame.py`). Some phrases say by themselves that the feeling is about something else
 (`we lost again`, `I overslept`). What a complaint, or negative wording on the whole, says of nobody in particular goes
-to the one against whom the most is said, else to the one addressed, else to the only one named, else to our brand.
+to the one against whom the most is said, else to the one addressed, else to the first named of those not spoken for.
 Nothing here knows which name is ours: exchanging our name and a competitor's exchanges the answer.
 """
 
@@ -99,7 +99,7 @@ class Stage:
         self._positive = frozenset(word for word, valence in lexicon.items() if valence >= _POSITIVE)
         self._rivals = {brand.name: _Rivals(context.nlp, brand) for brand in context.brands if brand.competitors}
         rivals = [(brand.name, sorted(brand.competitors.items())) for brand in context.brands]
-        self.version = trace("3", vocabulary, rivals, packages=("vaderSentiment",))
+        self.version = trace("4", vocabulary, rivals, packages=("vaderSentiment",))
 
     def annotate(self, batch: Sequence[Draft]) -> None:
         """Fill `target` of every draft."""
@@ -165,7 +165,7 @@ class Stage:
         if not unhappy and not any(weight >= least - _ROUNDING for who, weight in against.items() if who != _OTHER):
             return None
         against[_concerned(names, addressed, against)] += unhappy
-        return _verdict(against, words)
+        return _verdict(names, against, words)
 
 
 class _Rivals:
@@ -247,14 +247,13 @@ def _within(place: int, names: Sequence[Name]) -> bool:
 
 def _concerned(names: Sequence[Name], addressed: str | None, against: Mapping[str, float]) -> str:
     """Whom the feeling of the text as a whole concerns: the one against whom the most is said; where nothing is said,
-    the one addressed, or the only one named who is not spoken for."""
+    the one addressed, or the one named first of those who are not spoken for."""
     accused = sorted(((weight, who) for who, weight in against.items() if who != _OTHER and weight > 0), reverse=True)
     if accused and (len(accused) == 1 or accused[0][0] > accused[1][0]):
         return accused[0][1]
     if addressed is not None:
         return addressed
-    named = {name.who for name in names if name.who != _OTHER and against.get(name.who, 0.0) >= 0}
-    return named.pop() if len(named) == 1 else _BRAND
+    return next((name.who for name in names if name.who != _OTHER and against.get(name.who, 0.0) >= 0), _BRAND)
 
 
 def _complained(draft: Draft) -> tuple[str, ...]:
@@ -302,8 +301,11 @@ def _praised(names: Sequence[Name], positive: Sequence[int], breaks: Sequence[in
     return tuple(found.values())
 
 
-def _verdict(against: Mapping[str, float], words: Mapping[str, list[str]]) -> Target:
-    who = max((_BRAND, *against), key=lambda one: against.get(one, 0.0))
+def _verdict(names: Sequence[Name], against: Mapping[str, float], words: Mapping[str, list[str]]) -> Target:
+    # Of two against whom as much is said, the one named first.
+    who = max(
+        (*(name.who for name in names if name.who != _OTHER), _BRAND, *against), key=lambda one: against.get(one, 0.0)
+    )
     rest = max((weight for one, weight in against.items() if one != who), default=0.0)
     score = _sure(against.get(who, 0.0) - max(0.0, rest))
     said = tuple(dict.fromkeys(words.get(who, ())))[:_WORDS]

@@ -84,6 +84,39 @@ def test_neither_the_rivals_name_nor_case_nor_a_trailing_tag_changes_the_answer(
     assert told(change(theirs(shape, rival)), True) == ("competitor", rival)
 
 
+WORDS = (
+    "late",
+    "never",
+    "the",
+    "worse",
+    "than",
+    "not",
+    "great",
+    "lost",
+    "and",
+    "refund",
+    ".",
+    "but",
+    "my",
+    "they",
+    "is",
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.lists(st.sampled_from(WORDS), max_size=6),
+    st.lists(st.sampled_from(WORDS), max_size=6),
+    st.lists(st.sampled_from(WORDS), max_size=6),
+    st.booleans(),
+)
+def test_whatever_is_said_exchanging_the_names_exchanges_the_answer(before, between, after, unhappy) -> None:  # type: ignore[no-untyped-def]  # drawn
+    shape = " ".join([*before, "{A}", *between, "{B}", *after])
+    exchanged = {("brand", ""): ("competitor", "Globex"), ("competitor", "Globex"): ("brand", "")}
+    found = told(ours(shape), unhappy)
+    assert told(theirs(shape), unhappy) == (exchanged.get(found, found) if found else None)
+
+
 @pytest.mark.parametrize(
     ("text", "blamed"),
     [
