@@ -150,10 +150,7 @@ def _origins(lesson: Lesson) -> Iterator[Origin]:
         yield Origin(name, sources.SOURCES[name].origin, sources.SOURCES[name].licence, [path], found, {})
     if lesson.task is None and not lesson.only:
         about = "harken's own corpus, `docs/corpus.md`"
-        every = corpus.load()
-        felt = [one for one in every if one.sentiment or lesson.kind != "sentiment"]
-        silent = {"a text whose sentiment is not labelled": len(every) - len(felt)} if len(felt) < len(every) else {}
-        yield Origin("harken", about, corpus.LICENCE, corpus.files(), felt, silent)
+        yield Origin("harken", about, corpus.LICENCE, corpus.files(), corpus.load(), {})
 
 
 def _known(lesson: Lesson) -> tuple[str, ...]:
@@ -184,10 +181,7 @@ def _kept(kind: Kind, names: Sequence[str], origins: Sequence[Origin]) -> list[O
     a file that are taken for Finnish must not keep the English ones from being learned. English is learned by itself,
     all other languages together."""
     labels = frozenset(names)
-    kept = [
-        _without(it, "no label that is trained", lambda one: kind == "intent" and not _speaks(one, labels))
-        for it in origins
-    ]
+    kept = [_without(it, "no label that is trained", lambda one: not _speaks(kind, one, labels)) for it in origins]
     examples = [one for it in kept for one in it.examples]
     parts = [[one for one in examples if _is_of(english, one)] for english in (True, False)]
     if not any(part and all(_enough(kind, name, part) for name in names) for part in parts):
@@ -213,7 +207,9 @@ def _is_of(english: bool, one: Example) -> bool:
     return (one.lang == "en") is english
 
 
-def _speaks(one: Example, labels: frozenset[str]) -> bool:
+def _speaks(kind: Kind, one: Example, labels: frozenset[str]) -> bool:
+    if kind == "sentiment":
+        return one.sentiment is not None
     return one.intents is not None and (one.known is None or bool(one.known & labels))
 
 
