@@ -136,6 +136,11 @@ class Series:
         packed = sum(it.negatives(since, end) for it in self._blocks(since, end))
         return packed + sum(it.negative for minute, it in self.minutes.items() if since <= minute < end)
 
+    def spoken(self, since: int, until: int) -> set[int]:
+        """The minutes of this time in which something was said."""
+        packed = (minute for block in self._blocks(since, until) for minute in block)
+        return {minute for minute in (*packed, *self.minutes) if since <= minute < until}
+
     def pack(self, before: int, who: tuple[Voices, ...]) -> None:
         """Pack the blocks that end before then."""
         for start in {minute - minute % BLOCK for minute in self.minutes if minute < before}:

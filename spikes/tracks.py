@@ -7,7 +7,7 @@ back are remembered; what is stored lags behind, and is brought up to date from 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from pipeline.store.database import Transaction
 from pipeline.store.spike_tables import spike_states
+from spikes._silence import Quiet
 from spikes.counting import time_of
 from spikes.counts import Scope
 from spikes.detector import Detector, DetectorState, Verdict
@@ -32,6 +33,11 @@ BEHIND = 60
 """A series that nobody asks for learns when it is so many minutes behind."""
 
 DAY = 1440
+
+REST = 7 * DAY
+"""A series that has said nothing for so many minutes rests: what was usual is known as it was then, its silence is told
+no more, and once it speaks again it has to bring as much as before to be missed again. So years between two mentions
+cost no more than a week."""
 
 FADE = 0.5 ** (STEP / DAY)
 """The usual share of a side among authors forgets half in a day."""
@@ -53,6 +59,8 @@ class Known(msgspec.Struct):
     detector: DetectorState
     side: float = 0.0
     all: float = 0.0
+    heard: int = 0
+    """The end of the last bucket in which anybody spoke; of a series that is new, where it begins."""
 
     def share(self, whole: Known | None = None) -> float:
         """The usual share of this side among the authors of the series, or among those of all of the brand."""
@@ -95,11 +103,20 @@ class _Track:
         self.past: dict[int, tuple[int, ...]] = {}
 
 
+class _Ahead(NamedTuple):
+    """What a detector would know by then if no more came. `basis` is what it started from."""
+
+    basis: tuple[int, int, int]
+    through: int
+    known: Known
+
+
 class Tracks:
     """The detectors of the series that are in memory."""
 
     def __init__(self) -> None:
         self._tracks: dict[Name, _Track] = {}
+        self._ahead: dict[Name, _Ahead] = {}
         self._changed: set[Name] = set()
 
     def __len__(self) -> int:
@@ -147,10 +164,19 @@ class Tracks:
         return self._advance(scope, Name(scope.brand, facet, side), scope.closed)[1]
 
     def foresee(self, scope: Scope, facet: str, side: Side, until: int) -> list[Step]:
-        """The verdicts on the buckets that would be closed if no more came until then; nothing is learned."""
+        """The verdicts on the buckets that would be closed if no more came until then, each told once; nothing is
+        learned."""
         name = Name(scope.brand, facet, side)
-        known_to, body = self._tracks[name].states[-1]
-        return list(_learned(_decode(body), scope, name, self._tracks[name], known_to, until // STEP * STEP))
+        track = self._tracks[name]
+        known_to, body = track.states[-1]
+        ahead = self._ahead.get(name)
+        basis = (known_to, scope.recent.seq, scope.recent.epoch)
+        if ahead is None or ahead.basis != basis:
+            ahead = _Ahead(basis, known_to, _decode(body))
+        through = max(ahead.through, until // STEP * STEP)
+        steps = list(_learned(ahead.known, scope, name, track, ahead.through, through))
+        self._ahead[name] = ahead._replace(through=through)
+        return steps
 
     def _state(self, name: Name, through: int) -> tuple[int, bytes]:
         states = self._tracks[name].states
@@ -161,7 +187,7 @@ class Tracks:
         known_to, body = self._state(name, through)
         known = _decode(body)
         steps = list(_learned(known, scope, name, track, known_to, through))
-        if steps:
+        if through > known_to:
             track.states.append((through, _encode(known)))
             track.states.sort()
             self._changed.add(name)
@@ -197,12 +223,14 @@ class Tracks:
     def lost(self) -> None:
         """Forget everything: it may know what was not committed."""
         self._tracks.clear()
+        self._ahead.clear()
         self._changed.clear()
 
     def keep(self, in_memory: Iterable[tuple[str, str]]) -> None:
         """Forget all but these series (brand, facet)."""
         kept = set(in_memory)
         self._tracks = {name: it for name, it in self._tracks.items() if (name.brand, name.facet) in kept}
+        self._ahead = {name: it for name, it in self._ahead.items() if name in self._tracks}
 
 
 def _through(end: int) -> int:
@@ -218,24 +246,48 @@ def _beginning(scope: Scope, facet: str) -> int:
 
 
 def _learned(known: Known, scope: Scope, name: Name, track: _Track, since: int, until: int) -> Iterator[Step]:
-    """Learn from the buckets of this time, one after the other."""
+    """Learn from the buckets of this time, one after the other, but for those in which the series rests."""
     if since >= until:
         return
     detector = Detector(WIDTH, known.detector)
-    for at in range(since, until, STEP):
-        side, all = _counts(scope, name, track, at)
+    known.heard = known.heard or since
+    spoken = _spoken(scope, name, track, since, until)
+    for at in _awake(spoken, known.heard, since, until):
+        if at > known.heard + REST:
+            known.detector.quiet = Quiet()
+        side, all = _counts(scope, name, track, at) if at in spoken else (0, 0)
         verdict = detector.step(time_of(at), side)
         known.side, known.all = FADE * known.side + side, FADE * known.all + all
+        if at in spoken:
+            known.heard = at + STEP
         yield Step(at + STEP, verdict, at + STEP - STEP * known.detector.quiet.buckets)
 
 
+def _awake(spoken: Collection[int], heard: int, since: int, until: int) -> Iterator[int]:
+    """The beginnings of the buckets of this time that are less than REST after one in which somebody spoke, and of
+    those in which somebody did."""
+    at = since
+    for begin in (*sorted(spoken), until):
+        yield from range(at, min(begin, heard + REST), STEP)
+        if begin < until:
+            yield begin
+        at = heard = begin + STEP
+
+
+def _spoken(scope: Scope, name: Name, track: _Track, since: int, until: int) -> set[int]:
+    """The beginnings of the buckets of this time in which anybody spoke."""
+    known_from = scope.recent.complete_from
+    found = {at for at in track.past if since <= at < min(until, known_from)}
+    if series := scope.recent.series.get(name.facet):
+        found |= {at - at % STEP for at in series.spoken(max(since, known_from), until)}
+    return found
+
+
 def _counts(scope: Scope, name: Name, track: _Track, at: int) -> tuple[int, int]:
-    """How many of the side, and how many in all, in the bucket that begins then."""
+    """How many of the side, and how many in all, in the bucket that begins then: somebody spoke in it."""
     if at < scope.recent.complete_from:
-        found = track.past.get(at, (0, 0))
+        found = track.past[at]
         return found[0], found[1]
-    series = scope.recent.series.get(name.facet)
-    if series is None:
-        return 0, 0
+    series = scope.recent.series[name.facet]
     side = series.voices(name.side, at + STEP, STEP)
     return side, series.authors(at + STEP, STEP) if name.side != "mentions" else side

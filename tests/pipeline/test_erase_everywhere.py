@@ -34,7 +34,7 @@ pytestmark = pytest.mark.long
 
 ZELDA = {"id": "u-98761", "handle": "zelda_q", "name": "Zelda Quince", "url": "https://t.example/zelda_q"}
 AUTHOR = "t:u-98761"
-THEIRS = (b"98761", b"zelda_q", b"zelda quince", b"violet")
+THEIRS = (b"u-98761", b"zelda_q", b"zelda quince", b"violet")
 """Their id, handle (and address), name, and a word of theirs, in small letters."""
 
 

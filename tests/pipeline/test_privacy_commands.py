@@ -10,7 +10,7 @@ import pytest
 from tests.pipeline.test_commands import Shell, _running, _until, line
 
 ZELDA = {"id": "u-98761", "handle": "zelda_q", "name": "Zelda Quince"}
-THEIRS = (b"98761", b"zelda_q", b"zelda quince", b"violet")
+THEIRS = (b"u-98761", b"zelda_q", b"zelda quince", b"violet")
 SINKS = {"archive": {"type": "jsonl", "path": "var/out/{day}.jsonl"}}
 
 

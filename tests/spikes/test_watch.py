@@ -6,20 +6,24 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
 from pipeline.mention import Enriched
 from pipeline.store import Store
-from pipeline.store.spike_tables import spike_detections
+from pipeline.store.spike_tables import spike_detections, spike_states
 from spikes.detection import Detection, Kind, Severity
 from spikes.detector import Sensitivity
+from spikes.tracks import Known
 from spikes.watch import Watch
 from tests.fixtures.postgres import empty
 from tests.spikes.days import MIDNIGHT, day, dice, item, shuffled, storm, talk
 from tests.spikes.rooms import Found, Room
 
 HOUR = timedelta(hours=1)
+
+_read = msgspec.msgpack.Decoder(Known).decode
 
 
 @pytest.fixture
@@ -146,6 +150,36 @@ def test_a_brand_that_is_silent_now_is_told_before_it_speaks_again(store: Store)
     assert {(it.key, it.at, it.onset) for it in before} < {
         (it.key, it.at, it.onset) for it in room.told if it.kind is Kind.SILENCE
     }
+
+
+def test_a_storm_after_a_year_s_rest_is_seen_and_the_rest_costs_a_week(store: Store) -> None:
+    busy = [*talk(dice(8), "acme", MIDNIGHT, 48, 40)]
+    back = MIDNIGHT + 300 * 24 * HOUR
+    alone = [item("alone", back - 20 * 24 * HOUR, "negative")]
+    rise = sorted(storm(dice(2), "acme", back, 60, 20), key=lambda it: it.mention.created_at)
+    found = []
+    for batch, restarts, listens in ((5000, False, False), (37, True, False), (500, False, True), (50, True, True)):
+        empty(store)
+        room = Room(store)
+        for part in (busy, alone, rise):
+            room.take(part, batch)
+            if restarts:
+                room.restart()
+            for days in (3, 5, 250) if listens and part is busy else ():
+                with store._db.write() as transaction:
+                    until = MIDNIGHT + days * 24 * HOUR
+                    room.watch.listen(
+                        transaction, room.counts.resting(transaction, until), int(until.timestamp()) // 60
+                    )
+        found.append(room.found())
+        told = {kind: [it for it in room.told if it.kind is kind] for kind in Kind}
+        assert told[Kind.FIRESTORM]
+        assert all(it.at <= MIDNIGHT + 10 * 24 * HOUR for it in told[Kind.SILENCE])
+        assert len([it for it in told[Kind.SILENCE] if it.key.facet == "all"]) > 100
+        with store._db.read() as transaction:
+            learned = [_read(body).detector.seen for body in transaction.run(select(spike_states.c.body)).scalars()]
+        assert 0 < max(learned) < 18 * 288  # two days, a week after them, a week after the one alone, and a day
+    assert all(it == found[0] for it in found)
 
 
 def test_a_higher_sensitivity_sees_no_later(store: Store) -> None:
