@@ -32,27 +32,26 @@ class Season(msgspec.Struct):
     season_error: float = 0.0
     trust: float = 0.0
 
-    def known(self, at: datetime) -> bool:
+    def known(self, hour: int) -> bool:
         """Has this hour of the week been seen often enough?"""
-        return bool(self.times) and self.times[_hour(at)] >= WEEKS
+        return bool(self.times) and self.times[hour] >= WEEKS
 
-    def shape(self, at: datetime) -> float:
+    def shape(self, hour: int) -> float:
         """What this hour of the week sees of the level; 1 while it is not known."""
-        return self.factors[_hour(at)] if self.known(at) else 1.0
+        return self.factors[hour] if self.known(hour) else 1.0
 
-    def factor(self, at: datetime) -> float:
+    def factor(self, hour: int) -> float:
         """The same as far as it has been of use in expecting the next bucket: nearer to 1."""
-        return 1 + self.trust * (self.shape(at) - 1)
+        return 1 + self.trust * (self.shape(hour) - 1)
 
-    def learn(self, at: datetime, value: float, mean: float, level: float, rate: float) -> None:
+    def learn(self, hour: int, value: float, mean: float, level: float, rate: float) -> None:
         """Take in a bucket, the present mean and the long-term level; `rate` is the weight of the newest error."""
-        hour = _hour(at)
         if hour != self.hour:
             self._close(level)
             self.hour, self.total, self.count = hour, 0.0, 0
         self.total += min(value, CLIP * level + 3)
         self.count += 1
-        if self.known(at):
+        if self.known(hour):
             root = math.sqrt(value)
             self.flat_error += rate * ((root - math.sqrt(mean)) ** 2 - self.flat_error)
             self.season_error += rate * ((root - math.sqrt(mean * self.factors[hour])) ** 2 - self.season_error)
@@ -70,6 +69,7 @@ class Season(msgspec.Struct):
         self.factors[self.hour] += max(1 / self.times[self.hour], NEWEST) * (seen - self.factors[self.hour])
 
 
-def _hour(at: datetime) -> int:
+def hour_of_week(at: datetime) -> int:
+    """From Monday, 0:00 UTC."""
     moment = at.astimezone(UTC)
     return moment.weekday() * 24 + moment.hour

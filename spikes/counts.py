@@ -49,8 +49,8 @@ class Scope(Struct):
 
 
 class Touched(Struct):
-    """What a batch changed: `counted` mentions are new, `repeated` ones were counted before, `late` ones are older than
-    what is kept, `left_out` ones do not count, and `taken_back` rows are gone."""
+    """What a batch changed: `counted` mentions are new, `repeated` ones were counted before, `late` ones are of a time
+    of which nothing is kept any more, `left_out` ones do not count, and `taken_back` rows are gone."""
 
     scopes: tuple[Scope, ...] = ()
     counted: int = 0
@@ -58,6 +58,10 @@ class Touched(Struct):
     late: int = 0
     left_out: int = 0
     taken_back: int = 0
+
+
+OUTCOMES = ("counted", "repeated", "late", "left_out", "taken_back")
+"""What can become of a mention, or of its row."""
 
 
 class Counts(Readings):
@@ -75,12 +79,14 @@ class Counts(Readings):
         items: Sequence[Enriched],
         removals: Sequence[Removal] = (),
         upto: datetime | None = None,
+        span: int | None = None,
     ) -> Touched:
         """Count a batch, then take back what was removed. A mention that was counted before, or that lies under a
         tombstone, is not counted.
 
         `upto` holds brands back: where another partition has come no further, windows are not judged and buckets not
-        closed beyond it. `lost()` must be called when the transaction is not committed."""
+        closed beyond it. With `span`, no more than so many minutes of a brand are judged from the first that is due:
+        `behind` says whether there are more. `lost()` must be called when the transaction is not committed."""
         found = _last_of_each(items, self._clock.now())
         counting = _not_taken_back(transaction, items, found)
         gone = _taken_back(transaction, removals)
@@ -90,7 +96,7 @@ class Counts(Readings):
         held = {row.brand: row for row in _hold(transaction, brands)}
         new, repeated, late = self._new(transaction, counting, held)
         limit = None if upto is None else minute_of(utc(upto)) + 1
-        scopes = [self._take(transaction, held[brand], new[brand], limit) for brand in brands if new[brand]]
+        scopes = [self._take(transaction, held[brand], new[brand], limit, span) for brand in brands if new[brand]]
         rows = [row_of(it, held[it.brand].seq + 1) for its in new.values() for it in its]
         transaction.insert(spike_mentions, rows, "id")
         self._write(transaction, scopes, held, new)
@@ -98,14 +104,14 @@ class Counts(Readings):
         self._sweep()
         return Touched(tuple(scopes), len(rows), repeated, late, len(items) - len(found), taken_back)
 
-    def advance(self, transaction: Transaction, upto: datetime | None) -> Touched:
-        """Go on with the brands that `upto` held back when their last mentions came."""
-        waiting = sorted(brand for brand, recent in self._brands.items() if recent.waiting)
+    def advance(self, transaction: Transaction, upto: datetime | None, span: int | None = None) -> Touched:
+        """Go on with the brands that `upto` held back when their last mentions came, or that are behind."""
+        waiting = sorted(brand for brand, recent in self._brands.items() if recent.waiting or recent.behind)
         if not waiting:
             return Touched()
         held = {row.brand: row for row in _hold(transaction, waiting)}
         limit = None if upto is None else minute_of(utc(upto)) + 1
-        scopes = [self._take(transaction, held[brand], (), limit) for brand in waiting]
+        scopes = [self._take(transaction, held[brand], (), limit, span) for brand in waiting]
         scopes = [scope for scope in scopes if scope.judged > scope.judged_before]
         self._write(transaction, scopes, held, {})
         return Touched(tuple(scopes))
@@ -128,6 +134,11 @@ class Counts(Readings):
         """How many series are in memory."""
         return sum(len(recent.series) for recent in self._brands.values())
 
+    @property
+    def behind(self) -> bool:
+        """Is there more to be judged that nothing holds back?"""
+        return any(recent.behind for recent in self._brands.values())
+
     def in_memory(self) -> set[tuple[str, str]]:
         """The series (brand, facet) that are."""
         return {(brand, facet) for brand, recent in self._brands.items() for facet in ("", *recent.series)}
@@ -142,34 +153,36 @@ class Counts(Readings):
         known = select(spike_mentions.c.id).where(transaction.among(spike_mentions.c.id, [it.id for it in counting]))
         there = set(transaction.run(known).scalars()) if counting else set()
         new: dict[str, list[Said]] = {brand: [] for brand in held}
-        edges = {brand: row.edge for brand, row in held.items()}
         late = 0
         for it in counting:
             if it.id in there:
                 continue
-            if it.minute < edges[it.brand] - self._keep:
+            if it.minute < held[it.brand].purged:
                 late += 1
                 continue
-            edges[it.brand] = max(edges[it.brand], it.minute)
             new[it.brand].append(it)
         return new, len(there), late
 
-    def _take(self, transaction: Transaction, row: Row[Any], new: Sequence[Said], limit: int | None) -> Scope:
+    def _take(
+        self, transaction: Transaction, row: Row[Any], new: Sequence[Said], limit: int | None, span: int | None
+    ) -> Scope:
         """Take the new mentions of one brand into its memory."""
         recent = self._remembered(transaction, row)
         first = min((it.minute for it in new), default=row.since)
         edge = max((it.minute for it in new), default=row.edge)
         before = row.judged if row.judged != NEW else first
-        end = max(edge, row.edge) + 1
-        judged = max(before, end if limit is None else min(end, limit))
         closed_before = row.closed if row.closed != NEW else first - first % STEP
-        late = judged - LATENESS
-        closed = max(closed_before, late - late % STEP)
         if row.since == NEW:
             recent.complete_from = closed_before
         recent.age(before)
         recent.absorb(new)
         recent.await_judging(new, row.edge)
+        end = max(edge, row.edge) + 1
+        upto = max(before, end if limit is None else min(end, limit))
+        judged = upto if span is None else min(upto, max(before, recent.next_due(upto)) + span)
+        recent.behind = judged < upto
+        late = judged - LATENESS
+        closed = max(closed_before, late - late % STEP)
         since = first if row.since == NEW else min(first, row.since)
         return Scope(row.brand, recent, before, judged, closed_before, closed, since)
 
@@ -206,6 +219,7 @@ class Counts(Readings):
         """The buckets that are closed now, those that come late, and how far each brand has come."""
         buckets: list[dict[str, Any]] = []
         brands: list[dict[str, Any]] = []
+        now = minute_of(self._clock.now())
         for scope in scopes:
             row, minutes = held[scope.brand], [it.minute for it in new.get(scope.brand, ())]
             buckets += recent_buckets(scope.brand, scope.recent, scope.closed_before, scope.closed)
@@ -213,6 +227,7 @@ class Counts(Readings):
             buckets += late_buckets(transaction, scope.brand, late)
             scope.recent.seq = row.seq + bool(minutes)
             first, edge = min(minutes, default=row.edge), max([row.edge, *minutes])
+            history = now if row.history_at == NEW and first < now - self._keep else row.history_at
             brands.append(
                 {
                     "brand": scope.brand,
@@ -222,8 +237,10 @@ class Counts(Readings):
                     "edge": edge,
                     "judged": scope.judged,
                     "closed": scope.closed,
-                    "hours": _back(row.hours, first, 60, scope.since, edge - self._keep),
-                    "days": _back(row.days, first, 1440, scope.since, edge - self._keep),
+                    "hours": _back(row.hours, first, 60, scope.since),
+                    "days": _back(row.days, first, 1440, scope.since),
+                    "purged": row.purged,
+                    "history_at": history,
                 }
             )
         put_buckets(transaction, buckets)
@@ -269,13 +286,11 @@ def _last_of_each(items: Sequence[Enriched], now: datetime) -> dict[str, Said]:
     return found
 
 
-def _back(written: int, first: int, width: int, since: int, kept: int) -> int:
+def _back(written: int, first: int, width: int, since: int) -> int:
     """Up to where the buckets of an hour or a day are written, now that this mention came: those it is in are to be
-    written again, unless part of what they were counted from is gone."""
-    if written == NEW:
-        return since - since % width
-    at = first - first % width
-    return at if at < written and at >= kept else written
+    written again."""
+    first = since if written == NEW else min(first, written)
+    return first - first % width
 
 
 def _not_taken_back(transaction: Transaction, items: Sequence[Enriched], found: dict[str, Said]) -> list[Said]:

@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from spikes._peaks import Peaks
-from spikes._season import Season
+from spikes._season import Season, hour_of_week
 from spikes._silence import Quiet
 
 Sensitivity = Literal["low", "normal", "high"]
@@ -133,10 +133,11 @@ class Detector:
         if not 0 < share <= 1:
             raise ValueError(f"the share of a bucket that has passed is above 0 and at most 1, not {share}")
         state, tuning = self.state, self._tuning
-        expected = share * state.mean * state.season.factor(at)
+        hour = hour_of_week(at)
+        expected = share * state.mean * state.season.factor(hour)
         ratio = (value + 0.5) / (expected + 0.5)
-        known = state.season.known(at)
-        silent = state.quiet.silent(value, state.season.shape(at), share, known, self._day)
+        known = state.season.known(hour)
+        silent = state.quiet.silent(value, state.season.shape(hour), share, known, self._day)
         if state.seen < FIRST_BUCKETS:
             return Verdict(0.0, 0.0, expected, ratio, 7.0, silent), 0.0
         height = (value - expected) / math.sqrt(share * state.variance + tuning.floor)
@@ -153,8 +154,9 @@ class Detector:
         if not verdict.silent:
             state.mean += rate * error
             state.variance = (1 - rate) * (state.variance + rate * error * error)
-        state.season.learn(at, value, state.mean, state.quiet.level, self._week_rate)
-        state.quiet.learn(value, state.season.shape(at), max(self._week_rate, 1 / (state.seen + 1)))
+        hour = hour_of_week(at)
+        state.season.learn(hour, value, state.mean, state.quiet.level, self._week_rate)
+        state.quiet.learn(value, state.season.shape(hour), max(self._week_rate, 1 / (state.seen + 1)))
         if state.seen >= FIRST_BUCKETS:
             state.peaks.add(self._number(at), height, self._window)
         state.seen += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -17,27 +18,29 @@ from pipeline.store.database import Database, Transaction
 from pipeline.store.part import Part
 from pipeline.store.spike_tables import spike_partitions
 from spikes.counting import minute_of, said, time_of
-from spikes.counts import Counts, Touched
+from spikes.counts import OUTCOMES, Counts
 from spikes.detection import Detection
 from spikes.recent import LATENESS
 from spikes.watch import Watch
+
+SPAN = 1440
+"""Minutes of event time for which a transaction counts and judges what is said. Years of an archive at once would keep
+everybody else from the store for many seconds."""
+
+PAUSE = 0.2
+"""After a transaction that took so many seconds, so many go by before the next one: who waits for SQLite's only writer
+looks every tenth of a second, and in no order."""
 
 TRIM = 50
 """Batches after which the memory is looked through."""
 
 
 class Heard(Struct):
-    """What came of a batch; `series` are in memory."""
+    """What came of a batch: mentions by what became of them, and what was found; `series` are in memory."""
 
-    touched: Touched
+    outcomes: dict[str, int]
     found: list[Detection]
     series: int
-
-    @property
-    def outcomes(self) -> dict[str, int]:
-        """Mentions by what became of them."""
-        it = self.touched
-        return {name: getattr(it, name) for name in ("counted", "repeated", "late", "left_out", "taken_back")}
 
     @property
     def detections(self) -> list[tuple[str, str]]:
@@ -65,22 +68,34 @@ class Listener(Part):
         removals: Sequence[Removal],
         lagging: Collection[int] = (),
     ) -> Heard:
-        """Count a batch of (partition, mention). `lagging` are the partitions that have records beyond this batch."""
-        with self._transaction() as transaction:
-            upto = self._heard(transaction, items, lagging)
-            limit = None if upto is None else time_of(upto)
-            touched = self._counts.count(transaction, [item for _, item in items], removals, limit)
-            detections = self._watch.look(transaction, touched)
+        """Count a batch of (partition, mention), in several transactions where it spans days. `lagging` are the
+        partitions that have records beyond this batch."""
+        outcomes, found = Counter(dict.fromkeys(OUTCOMES, 0)), []
+        pieces = _pieces(items, self._clock.now())
+        for number, piece in enumerate(pieces, start=1):
+            left = {partition for later in pieces[number:] for partition, _ in later}
+            with self._unhurried() as transaction:
+                upto = self._heard(transaction, piece, {*lagging, *left})
+                limit = None if upto is None else time_of(upto)
+                gone = removals if number == len(pieces) else ()
+                touched = self._counts.count(transaction, [item for _, item in piece], gone, limit, SPAN)
+                found += self._watch.look(transaction, touched)
+            outcomes.update({name: getattr(touched, name) for name in OUTCOMES})
+        if self._counts.behind:
+            found += self.go_on(lagging).found
         self._trim()
-        return Heard(touched, detections, self._counts.remembered)
+        return Heard(outcomes, found, self._counts.remembered)
 
     def go_on(self, lagging: Collection[int] = ()) -> Heard:
         """Judge what was held back for a partition that has come further since."""
-        with self._transaction() as transaction:
-            upto = self._heard(transaction, (), lagging)
-            limit = None if upto is None else time_of(upto)
-            found = self._watch.look(transaction, self._counts.advance(transaction, limit))
-        return Heard(Touched(), found, self._counts.remembered)
+        found = []
+        while True:
+            with self._unhurried() as transaction:
+                upto = self._heard(transaction, (), lagging)
+                limit = None if upto is None else time_of(upto)
+                found += self._watch.look(transaction, self._counts.advance(transaction, limit, SPAN))
+            if not self._counts.behind:
+                return Heard({}, found, self._counts.remembered)
 
     def silence(self) -> Heard:
         """Judge whether brands of which nothing came of late have fallen silent; only while no partition lags."""
@@ -88,7 +103,7 @@ class Listener(Part):
             until = self._clock.now() - timedelta(minutes=LATENESS)
             resting = self._counts.resting(transaction, until - timedelta(minutes=LATENESS))
             found = self._watch.listen(transaction, resting, minute_of(until))
-        return Heard(Touched(), found, self._counts.remembered)
+        return Heard({}, found, self._counts.remembered)
 
     def edges(self) -> dict[str, datetime]:
         """How far each brand was heard, in event time."""
@@ -121,11 +136,32 @@ class Listener(Part):
                 self._watch.lost()
                 raise
 
+    @contextmanager
+    def _unhurried(self) -> Iterator[Transaction]:
+        """One of several transactions, between which others have their turn."""
+        began = self._clock.monotonic()
+        with self._transaction() as transaction:
+            yield transaction
+        if self._clock.monotonic() - began > PAUSE:
+            self._clock.wait(PAUSE)
+
     def _trim(self) -> None:
         self._batches += 1
         if self._batches % TRIM == 0:
             with self._turn:
                 self._watch.forget_all_but(self._counts.in_memory())
+
+
+def _pieces(items: Sequence[tuple[int, Enriched]], now: datetime) -> list[list[tuple[int, Enriched]]]:
+    """The batch in its order, cut where a brand has come further than SPAN; at least one."""
+    pieces: list[list[tuple[int, Enriched]]] = [[]]
+    since: dict[str, int] = {}
+    for partition, item in items:
+        if (it := said(item, now)) is not None and it.minute > since.setdefault(it.brand, it.minute) + SPAN:
+            pieces.append([])
+            since = {it.brand: it.minute}
+        pieces[-1].append((partition, item))
+    return pieces
 
 
 def _is_later(new: Any) -> ColumnElement[bool]:

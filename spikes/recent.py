@@ -186,6 +186,8 @@ class Brand:
         self.series: dict[str, Series] = {}
         self.waiting: dict[str, set[int]] = {}
         """Ends of windows to be judged, by facet."""
+        self.behind = False
+        """Are there some that could be judged already?"""
 
     @property
     def newest(self) -> int:
@@ -212,6 +214,10 @@ class Brand:
             first = max(it.minute, edge - LATENESS) + 1
             for facet in ("", *it.facets) if it.tone < 0 else ("",):
                 self.waiting.setdefault(facet, set()).add(first)
+
+    def next_due(self, until: int) -> int:
+        """The end of the first window that is to be judged; `until` where there is none before."""
+        return min((min(ends) for ends in self.waiting.values()), default=until)
 
     def due(self, until: int) -> Iterator[tuple[str, list[int]]]:
         """The facets with the ends of the windows that are to be judged, none after `until`; they wait no more.

@@ -7,8 +7,9 @@ back are remembered; what is stored lags behind, and is brought up to date from 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -34,7 +35,7 @@ BEHIND = 60
 
 DAY = 1440
 
-REST = 7 * DAY
+REST: Mapping[Side, int] = MappingProxyType({"negative": 2 * DAY, "positive": 2 * DAY, "mentions": 7 * DAY})
 """A series that has said nothing for so many minutes rests: what was usual is known as it was then, its silence is told
 no more, and once it speaks again it has to bring as much as before to be missed again. So years between two mentions
 cost no more than a week."""
@@ -250,10 +251,11 @@ def _learned(known: Known, scope: Scope, name: Name, track: _Track, since: int, 
     if since >= until:
         return
     detector = Detector(WIDTH, known.detector)
+    rest = REST[name.side]
     known.heard = known.heard or since
     spoken = _spoken(scope, name, track, since, until)
-    for at in _awake(spoken, known.heard, since, until):
-        if at > known.heard + REST:
+    for at in _awake(spoken, known.heard + rest, since, until, rest):
+        if at > known.heard + rest:
             known.detector.quiet = Quiet()
         side, all = _counts(scope, name, track, at) if at in spoken else (0, 0)
         verdict = detector.step(time_of(at), side)
@@ -263,15 +265,16 @@ def _learned(known: Known, scope: Scope, name: Name, track: _Track, since: int, 
         yield Step(at + STEP, verdict, at + STEP - STEP * known.detector.quiet.buckets)
 
 
-def _awake(spoken: Collection[int], heard: int, since: int, until: int) -> Iterator[int]:
-    """The beginnings of the buckets of this time that are less than REST after one in which somebody spoke, and of
-    those in which somebody did."""
+def _awake(spoken: Collection[int], asleep: int, since: int, until: int, rest: int) -> Iterator[int]:
+    """The beginnings of the buckets of this time that are less than `rest` after one in which somebody spoke, and of
+    those in which somebody did; `asleep` is when the series begins to rest if nobody speaks."""
     at = since
     for begin in (*sorted(spoken), until):
-        yield from range(at, min(begin, heard + REST), STEP)
+        yield from range(at, min(begin, asleep), STEP)
         if begin < until:
             yield begin
-        at = heard = begin + STEP
+        at = begin + STEP
+        asleep = at + rest
 
 
 def _spoken(scope: Scope, name: Name, track: _Track, since: int, until: int) -> set[int]:

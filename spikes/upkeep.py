@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import case, delete, func, or_, select, update
 
 from pipeline.ports import Clock
 from pipeline.store.database import Database
 from pipeline.store.part import Part
 from pipeline.store.spike_tables import spike_brands, spike_buckets, spike_detections, spike_mentions, spike_states
+from spikes.counting import minute_of
 from spikes.counts import NEW
 from spikes.shelf import STEP, exact_buckets, put_buckets
 
@@ -49,21 +50,16 @@ class Upkeep(Part):
 
     def expire(self) -> bool:
         """Delete some of what is past its time; whether there may be more. Mentions go `keep_hours` before the newest
-        of their brand, buckets of five minutes and detections `history_days` before the newest of all, and so do the
-        states of series that nobody watched for as long."""
+        of their brand, by whole days and once these are added up, but where history was brought not within twice
+        `keep_hours` after that began; buckets of five minutes and detections `history_days` before the newest of all,
+        and so do the states of series that nobody watched for as long."""
+        self._let_go()
         newest = select(func.max(spike_brands.c.edge)).scalar_subquery()
         mention, bucket = spike_mentions.c, spike_buckets.c
-        edge = select(spike_brands.c.edge).where(spike_brands.c.brand == mention.brand).scalar_subquery()
-        rolled = select(spike_brands.c.days).where(spike_brands.c.brand == mention.brand).scalar_subquery()
+        purged = select(spike_brands.c.purged).where(spike_brands.c.brand == mention.brand).scalar_subquery()
         past = newest - self._history
         steps = (
-            (
-                spike_mentions,
-                or_(
-                    mention.minute < edge - 2 * self._keep,
-                    (mention.minute < edge - self._keep) & (mention.minute < rolled),
-                ),
-            ),
+            (spike_mentions, mention.minute < purged),
             (spike_buckets, (bucket.width == STEP) & (bucket.at < past)),
             (spike_detections, spike_detections.c.at < past),
             (spike_states, spike_states.c.through < past),
@@ -75,3 +71,15 @@ class Upkeep(Part):
                 transaction.run(delete(table).where(transaction.among(table.c.id, ids)))
             more = more or len(ids) == CHUNK
         return more
+
+    def _let_go(self) -> None:
+        """Note up to where mentions are not needed any more, so that none is counted there after they went."""
+        brand, now = spike_brands.c, minute_of(self._clock.now())
+        over = case((brand.days < brand.edge - self._keep, brand.days), else_=brand.edge - self._keep)
+        day = over - over % DAY
+        settled = or_(brand.history_at == NEW, brand.history_at <= now - 2 * self._keep)
+        with self._db.write() as transaction:
+            query = select(brand.brand, day.label("day")).where(brand.since != NEW, settled, day > brand.purged)
+            for row in transaction.run(query.order_by(brand.brand).with_for_update()).all():
+                statement = update(spike_brands).where(brand.brand == row.brand)
+                transaction.run(statement.values(purged=row.day, history_at=NEW))

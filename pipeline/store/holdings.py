@@ -247,7 +247,7 @@ HOLDINGS: dict[str, Holding] = {
     # -------------------------------------------------------------------- firestorms
     "spike_brands": Holding("stays", "nothing to do", plain="brand"),
     "spike_mentions": Holding(
-        "`spikes.keep_hours` before the newest of its brand",
+        "`spikes.keep_hours` before the newest of its brand, by whole days; where history came, twice as long after it",
         "deleted; the numbers that it was counted in stay",
         {"id": "the post's id", "author": "who said it", "facets": "the topics and intents found in it"},
         "brand",

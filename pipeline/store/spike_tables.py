@@ -26,6 +26,8 @@ spike_brands = Table(
     Column("closed", Integer, nullable=False, comment="up to here the buckets of 5 minutes are written"),
     Column("hours", Integer, nullable=False, comment="up to here those of an hour"),
     Column("days", Integer, nullable=False, comment="up to here those of a day"),
+    Column("purged", Integer, nullable=False, comment="up to here mentions may be gone; the beginning of a day"),
+    Column("history_at", Integer, nullable=False, comment="when history began to come that is still kept, or -1"),
 )
 
 spike_mentions = Table(

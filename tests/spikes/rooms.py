@@ -19,6 +19,8 @@ from spikes.detector import Sensitivity
 from spikes.watch import Watch
 from tests.spikes.days import MIDNIGHT
 
+NOW = MIDNIGHT + timedelta(days=400)
+
 Found = set[tuple[str, ...]]
 
 
@@ -33,7 +35,7 @@ class Room:
 
     def restart(self) -> None:
         """Nothing is remembered."""
-        self.counts = Counts(self.store._db, ManualClock(MIDNIGHT + timedelta(days=400)))
+        self.counts = Counts(self.store._db, ManualClock(NOW))
         self.watch = Watch(self._sensitivity, self._tell)
 
     def _tell(self, _transaction: Transaction, detection: Detection) -> None:

@@ -26,12 +26,14 @@ from spikes.sketch import KEPT, Sketch, distinct
 from spikes.upkeep import Upkeep
 from tests.fixtures.postgres import empty
 from tests.spikes.days import MIDNIGHT, day, dice, item, shuffled, storm, talk
-from tests.spikes.rooms import Room
+from tests.spikes.rooms import NOW, Room
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 ACME = Key("acme")
+LONG = 4 * DAY
+"""Twice `keep_hours`."""
 
 
 @pytest.fixture
@@ -39,8 +41,9 @@ def room(store: Store) -> Room:
     return Room(store)
 
 
-def upkeep(room: Room, **settings: float) -> Upkeep:
-    return Upkeep(room.store._db, ManualClock(), **settings)
+def upkeep(room: Room, later: timedelta = timedelta(0), **settings: float) -> Upkeep:
+    """By a clock that is so much ahead of the room's."""
+    return Upkeep(room.store._db, ManualClock(NOW + later), **settings)
 
 
 def roll_up(room: Room) -> None:
@@ -210,10 +213,27 @@ def test_what_comes_hours_late_is_in_its_buckets(room: Room) -> None:
         assert figures(found) == by_hand(items, ACME, width)
 
 
-def test_what_is_older_than_what_is_kept_is_told_and_not_counted(room: Room) -> None:
-    room.take([item("now", MIDNIGHT + 10 * DAY)])
-    (touched,) = room.take([item("old", MIDNIGHT)])
-    assert (touched.counted, touched.late) == (0, 1)
+def test_history_counts_whatever_comes_before_it(room: Room) -> None:
+    """Partitions are read one after the other, an old archive is brought after a new one."""
+    items = [*talk(dice(3), "acme", MIDNIGHT, 200, 2)]
+    third = len(items) // 3
+    for part in (items[2 * third :], items[1:third:2], items[third : 2 * third], items[0:third:2]):
+        room.take(part, 100)
+        roll_up(room)
+        assert not upkeep(room).expire()
+    roll_up(room)
+    for width in (5, 60, 1440):
+        found = room.counts.series(ACME, MIDNIGHT, MIDNIGHT + 9 * DAY, width)
+        assert figures(found) == by_hand(items, ACME, width)
+
+
+def test_what_is_of_a_time_of_which_nothing_is_kept_is_told_and_not_counted(room: Room) -> None:
+    room.take([item("now", MIDNIGHT + 10 * DAY), item("then", MIDNIGHT)])
+    roll_up(room)
+    upkeep(room, LONG).expire()
+    (touched,) = room.take([item("old", MIDNIGHT + HOUR), item("then", MIDNIGHT), item("kept", MIDNIGHT + 8 * DAY)])
+    assert (touched.counted, touched.late, touched.repeated) == (1, 2, 0)
+    assert room.rows() == {"x:now", "x:kept"}
 
 
 def test_a_window_counts_distinct_authors_exactly(room: Room) -> None:
@@ -300,10 +320,12 @@ def test_rows_go_when_their_time_is_over_and_the_numbers_stay(room: Room) -> Non
     first = [*talk(dice(1), "acme", MIDNIGHT, 24, 20)]
     room.take([*first, item("end", MIDNIGHT + 4 * DAY)])
     roll_up(room)
-    assert not upkeep(room).expire()
+    assert not upkeep(room, LONG - HOUR).expire()
+    assert len(room.rows()) == len(first) + 1  # history is kept for longer: more of it may come
+    assert not upkeep(room, LONG).expire()
     assert room.rows() == {"x:end"}
     assert figures(room.counts.series(ACME, MIDNIGHT, MIDNIGHT + DAY, 1440)) == by_hand(first, ACME, 1440)
-    upkeep(room, history_days=2).expire()
+    upkeep(room, LONG, history_days=2).expire()
     with room.store._db.read() as transaction:
         widths = set(transaction.run(select(spike_buckets.c.width).where(spike_buckets.c.at < 0)).scalars())
         old = transaction.run(select(spike_buckets.c.at).where(spike_buckets.c.width == 5)).scalars().all()
@@ -314,7 +336,7 @@ def test_rows_go_when_their_time_is_over_and_the_numbers_stay(room: Room) -> Non
 
 def test_rows_stay_until_their_day_is_added_up(room: Room) -> None:
     room.take([item("a", MIDNIGHT), item("end", MIDNIGHT + 3 * DAY)])
-    upkeep(room).expire()
+    upkeep(room, LONG).expire()
     assert room.rows() == {"x:a", "x:end"}
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from pipeline.clock import ManualClock
 from pipeline.errors import StoreUnavailable
-from pipeline.mention import Enriched
+from pipeline.mention import Enriched, Removal
 from pipeline.store import Store
 from pipeline.store.database import Transaction
 from pipeline.store.spike_tables import spike_mentions
@@ -66,6 +66,38 @@ def test_partitions_that_are_read_one_after_the_other_give_what_reading_in_step_
     for one in listeners:
         one.go_on()
     assert clean.found() == expected
+
+
+def test_an_archive_of_a_year_in_one_batch_gives_what_reading_it_bit_by_bit_gives(store: Store) -> None:
+    items = []
+    for days in (0, 3, 40, 200, 300):
+        since = MIDNIGHT + timedelta(days=days)
+        rise = storm(dice(days), "acme", since + timedelta(hours=9), 60, 20, name=f"storm-{days}")
+        items += sorted(
+            [*talk(dice(days), "acme", since, 12, 10, f"talk-{days}"), *rise], key=lambda it: it.mention.created_at
+        )
+    clean = Room(store)
+    clean.take(items, 40)
+    expected = clean.found()
+    assert len({at for _, facet, kind, at, _ in expected if kind == "firestorm" and not facet}) >= 5
+    for lagging in ((), {1}):
+        empty(store)
+        told: list[Detection] = []
+        one = listener(store, told)
+        heard = one.take([(0, it) for it in items], (), lagging)
+        assert heard.outcomes["counted"] == len(items)
+        assert bool(heard.detections) is not bool(lagging)
+        one.go_on()
+        assert clean.found() == expected
+        assert {it.kind for it in told} >= {Kind.FIRESTORM}
+
+
+def test_what_is_removed_in_a_batch_of_months_is_gone(store: Store) -> None:
+    items = [item(n, MIDNIGHT + timedelta(days=30 * n), "negative") for n in range(5)]
+    gone = Removal(source="x", mention="x:4", reason="deleted", noticed_at=LATER)
+    heard = listener(store).take([(0, it) for it in items], [gone])
+    assert (heard.outcomes["counted"], heard.outcomes["taken_back"]) == (5, 1)
+    assert Room(store).rows() == {"x:0", "x:1", "x:2", "x:3"}
 
 
 def test_nothing_is_judged_beyond_what_every_partition_with_records_left_has_said(store: Store) -> None:

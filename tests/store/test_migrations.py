@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -30,6 +31,25 @@ def test_the_migrations_lead_to_the_tables_the_code_knows(empty_store: Store) ->
     with empty_store._db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_what_was_let_go_before_0021_is_known_by_what_is_left(store_url: str, clock: ManualClock) -> None:
+    store = Store(store_url, clock)
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
+    with store._db.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0020")
+        for brand in ("acme", "brio"):
+            values = f"'{brand}', 1, 0, 100, 30000000, 1, 1, 1, 1"
+            connection.execute(text(f"INSERT INTO spike_brands VALUES ({values})"))  # noqa: S608
+        mention = "'x:1', 'acme', 1, 29997000, 'x:a', 0, false, 0, false, false, ''"
+        connection.execute(text(f"INSERT INTO spike_mentions VALUES ({mention})"))  # noqa: S608
+    store.upgrade()
+    with store._db.read() as transaction:
+        rows = transaction.run(text("SELECT brand, purged, history_at FROM spike_brands ORDER BY brand")).all()
+    assert [tuple(row) for row in rows] == [("acme", 29998080, -1), ("brio", 30000960, -1)]
+    store.close()
 
 
 def test_upgrading_twice_does_nothing_and_says_nothing(empty_store: Store, capfd: pytest.CaptureFixture[str]) -> None:
