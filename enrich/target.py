@@ -142,12 +142,14 @@ class Stage:
                 elif word in _YOU and addressed is not None:
                     names.append(Name(addressed, it.start(), it.end()))
         names = _apart(names)
-        negative = [it for it in negative if not _within(it[0], names)]
-        spared = [it for it in negative if SPARED.search(text, max(0, it[0] - 40), it[0])]
-        negative = [it for it in negative if it not in spared]
-        positive += [start for start, _ in spared]
+        blamed = []
+        for start, end in negative:
+            if SPARED.search(text, max(0, start - 40), start):
+                positive.append(start)
+            elif not _within(start, names):
+                blamed.append((start, end))
         positive = [it for it in positive if not _within(it, names)]
-        against, words = _attached(text, names, negative, breaks)
+        against, words = _attached(text, names, blamed, breaks)
         if elsewhere:
             against[_OTHER] += _HERE
             words[_OTHER] += _cues.quoted(draft.doc, [(hit.start, hit.end) for hit in elsewhere])

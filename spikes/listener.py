@@ -87,14 +87,15 @@ class Listener(Part):
         return Heard(outcomes, found, self._counts.remembered)
 
     def go_on(self, lagging: Collection[int] = ()) -> Heard:
-        """Judge what was held back for a partition that has come further since."""
+        """Judge what was held back for a partition that has come further since. What is left when the process is asked
+        to stop is judged after the next start."""
         found = []
         while True:
             with self._unhurried() as transaction:
                 upto = self._heard(transaction, (), lagging)
                 limit = None if upto is None else time_of(upto)
                 found += self._watch.look(transaction, self._counts.advance(transaction, limit, SPAN))
-            if not self._counts.behind:
+            if not self._counts.behind or self._clock.stopping:
                 return Heard({}, found, self._counts.remembered)
 
     def silence(self) -> Heard:
