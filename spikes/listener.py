@@ -27,9 +27,9 @@ SPAN = 1440
 """Minutes of event time for which a transaction counts and judges what is said. Years of an archive at once would keep
 everybody else from the store for many seconds."""
 
-PAUSE = 0.2
-"""After a transaction that took so many seconds, so many go by before the next one: who waits for SQLite's only writer
-looks every tenth of a second, and in no order."""
+BUSY, PAUSE = 0.5, 0.2
+"""After transactions of so many seconds, one after the other, so many go by before the next one: who waits for SQLite's
+only writer looks every tenth of a second, and in no order."""
 
 TRIM = 50
 """Batches after which the memory is looked through."""
@@ -72,9 +72,11 @@ class Listener(Part):
         partitions that have records beyond this batch."""
         outcomes, found = Counter(dict.fromkeys(OUTCOMES, 0)), []
         pieces = _pieces(items, self._clock.now())
+        rested = self._clock.monotonic()
         for number, piece in enumerate(pieces, start=1):
+            rested = rested if number == 1 else self._give_way(rested)
             left = {partition for later in pieces[number:] for partition, _ in later}
-            with self._unhurried() as transaction:
+            with self._transaction() as transaction:
                 upto = self._heard(transaction, piece, {*lagging, *left})
                 limit = None if upto is None else time_of(upto)
                 gone = removals if number == len(pieces) else ()
@@ -82,6 +84,7 @@ class Listener(Part):
                 found += self._watch.look(transaction, touched)
             outcomes.update({name: getattr(touched, name) for name in OUTCOMES})
         if self._counts.behind:
+            self._give_way(rested)
             found += self.go_on(lagging).found
         self._trim()
         return Heard(outcomes, found, self._counts.remembered)
@@ -90,13 +93,15 @@ class Listener(Part):
         """Judge what was held back for a partition that has come further since. What is left when the process is asked
         to stop is judged after the next start."""
         found = []
+        rested = self._clock.monotonic()
         while True:
-            with self._unhurried() as transaction:
+            with self._transaction() as transaction:
                 upto = self._heard(transaction, (), lagging)
                 limit = None if upto is None else time_of(upto)
                 found += self._watch.look(transaction, self._counts.advance(transaction, limit, SPAN))
             if not self._counts.behind or self._clock.stopping:
                 return Heard({}, found, self._counts.remembered)
+            rested = self._give_way(rested)
 
     def silence(self) -> Heard:
         """Judge whether brands of which nothing came of late have fallen silent; only while no partition lags."""
@@ -137,14 +142,12 @@ class Listener(Part):
                 self._watch.lost()
                 raise
 
-    @contextmanager
-    def _unhurried(self) -> Iterator[Transaction]:
-        """One of several transactions, between which others have their turn."""
-        began = self._clock.monotonic()
-        with self._transaction() as transaction:
-            yield transaction
-        if self._clock.monotonic() - began > PAUSE:
-            self._clock.wait(PAUSE)
+    def _give_way(self, rested: float) -> float:
+        """Between two transactions of a batch: let others have their turn, now and then; returns when they last had."""
+        if self._clock.monotonic() - rested < BUSY:
+            return rested
+        self._clock.wait(PAUSE)
+        return self._clock.monotonic()
 
     def _trim(self) -> None:
         self._batches += 1
