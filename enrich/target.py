@@ -156,18 +156,19 @@ class Stage:
         for name in _praised(names, positive, breaks, len(text)):
             against[name.who] -= _PRAISED
         # A sentence about one alone says no more than its negative words do.
-        said = compared(text, [name for name in names if name.who != _OTHER]) if english and competitors else {}
+        parties = [name for name in names if name.who != _OTHER]
+        said = compared(text, parties) if english and competitors else {}
         for who, weight in said.items():
             against[who] += weight
         preferred = any(weight < 0 for weight in said.values())
         if preferred:
-            for who in {name.who for name in names} - {_OTHER, *said}:
+            for who in {name.who for name in parties} - set(said):
                 against[who] += _PASSED_OVER
         least = _PASSED_OVER - _PRAISED if preferred else _HERE
         if not unhappy and not any(weight >= least - _ROUNDING for who, weight in against.items() if who != _OTHER):
             return None
-        against[_concerned(names, addressed, against)] += unhappy
-        return _verdict(names, against, words)
+        against[_concerned(parties, addressed, against)] += unhappy
+        return _verdict(parties, against, words)
 
 
 class _Rivals:
@@ -247,7 +248,7 @@ def _within(place: int, names: Sequence[Name]) -> bool:
     return any(name.start <= place < name.end for name in names)
 
 
-def _concerned(names: Sequence[Name], addressed: str | None, against: Mapping[str, float]) -> str:
+def _concerned(parties: Sequence[Name], addressed: str | None, against: Mapping[str, float]) -> str:
     """Whom the feeling of the text as a whole concerns: the one against whom the most is said; where nothing is said,
     the one addressed, or the one named first of those who are not spoken for."""
     accused = sorted(((weight, who) for who, weight in against.items() if who != _OTHER and weight > 0), reverse=True)
@@ -255,7 +256,7 @@ def _concerned(names: Sequence[Name], addressed: str | None, against: Mapping[st
         return accused[0][1]
     if addressed is not None:
         return addressed
-    return next((name.who for name in names if name.who != _OTHER and against.get(name.who, 0.0) >= 0), _BRAND)
+    return next((name.who for name in parties if against.get(name.who, 0.0) >= 0), _BRAND)
 
 
 def _complained(draft: Draft) -> tuple[str, ...]:
@@ -303,11 +304,9 @@ def _praised(names: Sequence[Name], positive: Sequence[int], breaks: Sequence[in
     return tuple(found.values())
 
 
-def _verdict(names: Sequence[Name], against: Mapping[str, float], words: Mapping[str, list[str]]) -> Target:
+def _verdict(parties: Sequence[Name], against: Mapping[str, float], words: Mapping[str, list[str]]) -> Target:
     # Of two against whom as much is said, the one named first.
-    who = max(
-        (*(name.who for name in names if name.who != _OTHER), _BRAND, *against), key=lambda one: against.get(one, 0.0)
-    )
+    who = max((*(name.who for name in parties), _BRAND, *against), key=lambda one: against.get(one, 0.0))
     rest = max((weight for one, weight in against.items() if one != who), default=0.0)
     score = _sure(against.get(who, 0.0) - max(0.0, rest))
     said = tuple(dict.fromkeys(words.get(who, ())))[:_WORDS]

@@ -59,9 +59,11 @@ class Touched(Struct):
     left_out: int = 0
     taken_back: int = 0
 
-
-OUTCOMES = ("counted", "repeated", "late", "left_out", "taken_back")
-"""What can become of a mention, or of its row."""
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """Mentions by what became of them."""
+        names = ("counted", "repeated", "late", "left_out", "taken_back")
+        return {name: getattr(self, name) for name in names}
 
 
 class Counts(Readings):
@@ -227,7 +229,7 @@ class Counts(Readings):
             buckets += late_buckets(transaction, scope.brand, late)
             scope.recent.seq = row.seq + bool(minutes)
             first, edge = min(minutes, default=row.edge), max([row.edge, *minutes])
-            history = now if row.history_at == NEW and first < now - self._keep else row.history_at
+            begins = row.history_at == NEW and any(minute < now - self._keep for minute in minutes)
             brands.append(
                 {
                     "brand": scope.brand,
@@ -240,7 +242,7 @@ class Counts(Readings):
                     "hours": _back(row.hours, first, 60, scope.since),
                     "days": _back(row.days, first, 1440, scope.since),
                     "purged": row.purged,
-                    "history_at": history,
+                    "history_at": now if begins else row.history_at,
                 }
             )
         put_buckets(transaction, buckets)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, select
@@ -18,7 +18,7 @@ from pipeline.store.database import Database, Transaction
 from pipeline.store.part import Part
 from pipeline.store.spike_tables import spike_partitions
 from spikes.counting import minute_of, said, time_of
-from spikes.counts import OUTCOMES, Counts
+from spikes.counts import Counts, Touched
 from spikes.detection import Detection
 from spikes.recent import LATENESS
 from spikes.watch import Watch
@@ -70,19 +70,20 @@ class Listener(Part):
     ) -> Heard:
         """Count a batch of (partition, mention), in several transactions where it spans days. `lagging` are the
         partitions that have records beyond this batch."""
-        outcomes, found = Counter(dict.fromkeys(OUTCOMES, 0)), []
+        outcomes: Counter[str] = Counter()
+        found: list[Detection] = []
         pieces = _pieces(items, self._clock.now())
         rested = self._clock.monotonic()
         for number, piece in enumerate(pieces, start=1):
             rested = rested if number == 1 else self._give_way(rested)
-            left = {partition for later in pieces[number:] for partition, _ in later}
+            left = {partition for later in pieces[number:] for partition in later.edges}
             with self._transaction() as transaction:
-                upto = self._heard(transaction, piece, {*lagging, *left})
+                upto = self._heard(transaction, piece.edges, {*lagging, *left})
                 limit = None if upto is None else time_of(upto)
                 gone = removals if number == len(pieces) else ()
-                touched = self._counts.count(transaction, [item for _, item in piece], gone, limit, SPAN)
+                touched = self._counts.count(transaction, piece.items, gone, limit, SPAN)
                 found += self._watch.look(transaction, touched)
-            outcomes.update({name: getattr(touched, name) for name in OUTCOMES})
+            outcomes.update(touched.outcomes)
         if self._counts.behind:
             self._give_way(rested)
             found += self.go_on(lagging).found
@@ -92,15 +93,15 @@ class Listener(Part):
     def go_on(self, lagging: Collection[int] = ()) -> Heard:
         """Judge what was held back for a partition that has come further since. What is left when the process is asked
         to stop is judged after the next start."""
-        found = []
+        found: list[Detection] = []
         rested = self._clock.monotonic()
         while True:
             with self._transaction() as transaction:
-                upto = self._heard(transaction, (), lagging)
+                upto = self._heard(transaction, {}, lagging)
                 limit = None if upto is None else time_of(upto)
                 found += self._watch.look(transaction, self._counts.advance(transaction, limit, SPAN))
             if not self._counts.behind or self._clock.stopping:
-                return Heard({}, found, self._counts.remembered)
+                return Heard(Touched().outcomes, found, self._counts.remembered)
             rested = self._give_way(rested)
 
     def silence(self) -> Heard:
@@ -109,22 +110,16 @@ class Listener(Part):
             until = self._clock.now() - timedelta(minutes=LATENESS)
             resting = self._counts.resting(transaction, until - timedelta(minutes=LATENESS))
             found = self._watch.listen(transaction, resting, minute_of(until))
-        return Heard({}, found, self._counts.remembered)
+        return Heard(Touched().outcomes, found, self._counts.remembered)
 
     def edges(self) -> dict[str, datetime]:
         """How far each brand was heard, in event time."""
         return self._counts.edges()
 
-    def _heard(
-        self, transaction: Transaction, items: Sequence[tuple[int, Enriched]], lagging: Collection[int]
-    ) -> int | None:
+    def _heard(self, transaction: Transaction, edges: Mapping[int, int], lagging: Collection[int]) -> int | None:
         """Note how far each partition was heard; the minute up to which all that lag were, None where none does."""
-        now = self._clock.now()
-        edges: dict[str, int] = {}
-        for partition, item in items:
-            if (it := said(item, now)) is not None:
-                edges[str(partition)] = max(edges.get(str(partition), 0), it.minute)
-        rows = [{"partition": name, "edge": edges[name]} for name in sorted(edges)]
+        named = sorted((str(number), edge) for number, edge in edges.items())
+        rows = [{"partition": name, "edge": edge} for name, edge in named]
         transaction.insert(spike_partitions, rows, "partition", update=["edge"], guard=_is_later)
         if not lagging:
             return None
@@ -156,15 +151,25 @@ class Listener(Part):
                 self._watch.forget_all_but(self._counts.in_memory())
 
 
-def _pieces(items: Sequence[tuple[int, Enriched]], now: datetime) -> list[list[tuple[int, Enriched]]]:
+class _Piece(NamedTuple):
+    """Part of a batch, and the newest minute of each partition in it."""
+
+    items: list[Enriched]
+    edges: dict[int, int]
+
+
+def _pieces(items: Sequence[tuple[int, Enriched]], now: datetime) -> list[_Piece]:
     """The batch in its order, cut where a brand has come further than SPAN; at least one."""
-    pieces: list[list[tuple[int, Enriched]]] = [[]]
+    pieces = [_Piece([], {})]
     since: dict[str, int] = {}
     for partition, item in items:
-        if (it := said(item, now)) is not None and it.minute > since.setdefault(it.brand, it.minute) + SPAN:
-            pieces.append([])
-            since = {it.brand: it.minute}
-        pieces[-1].append((partition, item))
+        if (it := said(item, now)) is not None:
+            if it.minute > since.setdefault(it.brand, it.minute) + SPAN:
+                pieces.append(_Piece([], {}))
+                since = {it.brand: it.minute}
+            edges = pieces[-1].edges
+            edges[partition] = max(edges.get(partition, 0), it.minute)
+        pieces[-1].items.append(item)
     return pieces
 
 

@@ -254,7 +254,7 @@ def _learned(known: Known, scope: Scope, name: Name, track: _Track, since: int, 
     rest = REST[name.side]
     known.heard = known.heard or since
     spoken = _spoken(scope, name, track, since, until)
-    for at in _awake(spoken, known.heard + rest, since, until, rest):
+    for at in _awake(spoken, known.heard, since, until, rest):
         if at > known.heard + rest:
             known.detector.quiet = Quiet()
         side, all = _counts(scope, name, track, at) if at in spoken else (0, 0)
@@ -265,16 +265,15 @@ def _learned(known: Known, scope: Scope, name: Name, track: _Track, since: int, 
         yield Step(at + STEP, verdict, at + STEP - STEP * known.detector.quiet.buckets)
 
 
-def _awake(spoken: Collection[int], asleep: int, since: int, until: int, rest: int) -> Iterator[int]:
-    """The beginnings of the buckets of this time that are less than `rest` after one in which somebody spoke, and of
-    those in which somebody did; `asleep` is when the series begins to rest if nobody speaks."""
+def _awake(spoken: Collection[int], heard: int, since: int, until: int, rest: int) -> Iterator[int]:
+    """The beginnings of the buckets of this time that are less than `rest` after one in which somebody spoke, the last
+    of which ended at `heard` before, and of those in which somebody did."""
     at = since
     for begin in (*sorted(spoken), until):
-        yield from range(at, min(begin, asleep), STEP)
+        yield from range(at, min(begin, heard + rest), STEP)
         if begin < until:
             yield begin
-        at = begin + STEP
-        asleep = at + rest
+        at = heard = begin + STEP
 
 
 def _spoken(scope: Scope, name: Name, track: _Track, since: int, until: int) -> set[int]:

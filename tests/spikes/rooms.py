@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -12,7 +12,7 @@ from pipeline.mention import Enriched, Removal
 from pipeline.store import Store
 from pipeline.store.database import Transaction
 from pipeline.store.spike_tables import spike_detections, spike_mentions
-from spikes.counting import time_of
+from spikes.counting import minute_of, time_of
 from spikes.counts import Counts, Touched
 from spikes.detection import Detection
 from spikes.detector import Sensitivity
@@ -52,6 +52,11 @@ class Room:
                 self.watch.look(transaction, touched)
             taken.append(touched)
         return taken
+
+    def listen(self, until: datetime) -> None:
+        """Judge the silence of brands of which nothing came, up to then."""
+        with self.store._db.write() as transaction:
+            self.watch.listen(transaction, self.counts.resting(transaction, until), minute_of(until))
 
     def found(self) -> Found:
         """What stands in the table: brand, facet, kind, the window's end and the onset."""

@@ -21,9 +21,7 @@ from spikes.listener import Listener
 from spikes.watch import Watch
 from tests.fixtures.postgres import empty
 from tests.spikes.days import MIDNIGHT, day, dice, item, storm, talk
-from tests.spikes.rooms import Room
-
-LATER = MIDNIGHT + timedelta(days=400)
+from tests.spikes.rooms import NOW, Room
 
 
 def listener(store: Store, told: list[Detection] | None = None, clock: ManualClock | None = None) -> Listener:
@@ -31,7 +29,7 @@ def listener(store: Store, told: list[Detection] | None = None, clock: ManualClo
         if told is not None:
             told.append(detection)
 
-    clock = clock or ManualClock(LATER)
+    clock = clock or ManualClock(NOW)
     return Listener(store._db, clock, Counts(store._db, clock), Watch("normal", tell))
 
 
@@ -94,7 +92,7 @@ def test_an_archive_of_a_year_in_one_batch_gives_what_reading_it_bit_by_bit_give
 
 def test_what_is_removed_in_a_batch_of_months_is_gone(store: Store) -> None:
     items = [item(n, MIDNIGHT + timedelta(days=30 * n), "negative") for n in range(5)]
-    gone = Removal(source="x", mention="x:4", reason="deleted", noticed_at=LATER)
+    gone = Removal(source="x", mention="x:4", reason="deleted", noticed_at=NOW)
     heard = listener(store).take([(0, it) for it in items], [gone])
     assert (heard.outcomes["counted"], heard.outcomes["taken_back"]) == (5, 1)
     assert Room(store).rows() == {"x:0", "x:1", "x:2", "x:3"}
@@ -127,7 +125,7 @@ def test_what_the_incidents_refuse_is_not_counted_either(store: Store) -> None:
     def refuse(_transaction: Transaction, _detection: Detection) -> None:
         raise StoreUnavailable("not now")
 
-    clock = ManualClock(LATER)
+    clock = ManualClock(NOW)
     counts, watch = Counts(store._db, clock), Watch("normal", refuse)
     one = Listener(store._db, clock, counts, watch)
     calm = [(0, it) for it in talk(dice(1), "acme", MIDNIGHT, 9, 10)]

@@ -138,11 +138,8 @@ def test_a_brand_that_falls_silent_is_told_when_somebody_speaks_again(room: Room
 def test_a_brand_that_is_silent_now_is_told_before_it_speaks_again(store: Store) -> None:
     room = Room(store)
     room.take(talk(dice(8), "acme", MIDNIGHT, 48, 40))
-    until = int((MIDNIGHT + 80 * HOUR).timestamp()) // 60
     for _ in range(2):
-        with store._db.write() as transaction:
-            resting = room.counts.resting(transaction, MIDNIGHT + 79 * HOUR)
-            room.watch.listen(transaction, resting, until)
+        room.listen(MIDNIGHT + 80 * HOUR)
     before = [it for it in room.told if it.kind is Kind.SILENCE]
     assert before
     room.restart()
@@ -166,11 +163,7 @@ def test_a_storm_after_a_year_s_rest_is_seen_and_the_rest_costs_a_week(store: St
             if restarts:
                 room.restart()
             for days in (3, 5, 250) if listens and part is busy else ():
-                with store._db.write() as transaction:
-                    until = MIDNIGHT + days * 24 * HOUR
-                    room.watch.listen(
-                        transaction, room.counts.resting(transaction, until), int(until.timestamp()) // 60
-                    )
+                room.listen(MIDNIGHT + days * 24 * HOUR)
         found.append(room.found())
         told = {kind: [it for it in room.told if it.kind is kind] for kind in Kind}
         assert told[Kind.FIRESTORM]
