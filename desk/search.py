@@ -6,6 +6,7 @@ one by one first, then stretches of time that grow, each through the index, unti
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from typing import cast as typed_as
@@ -108,7 +109,7 @@ class Search(Part):
         return Hits(tuple(hits), more, wanted.words)
 
 
-class _Finder:
+class _Finder(ABC):
     """What both have in common: pages of rows in order, of which a search for cases leaves out all but one a case."""
 
     def __init__(self, transaction: Transaction, wanted: Asked, by_case: bool) -> None:
@@ -126,13 +127,13 @@ class _Finder:
                 return
             place = (found[-1].at, found[-1].mention)
 
+    @abstractmethod
     def _newest(self, place: _Place | None, limit: int) -> Iterator[Any]:
         """So many of the rows that match, after the place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _matches(self, words: ColumnElement[str]) -> ColumnElement[bool]:
         """Whether these words have all that is asked for."""
-        raise NotImplementedError
 
     def _run(self, query: Select[Any], table: FromClause, limit: int) -> Sequence[Any]:
         """The newest of what a query finds in a table of mentions."""
